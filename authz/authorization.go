@@ -1,0 +1,330 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grantor-oauth/grantor/authz/internal/engine"
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// authorization is one authorization request on its way through the checks.
+type authorization struct {
+	*Server
+	params url.Values
+	at     time.Time
+
+	client      *Client
+	redirectURI string
+	scopes      []string
+}
+
+// check is one thing that must hold of an authorization request.
+type check func(*authorization, context.Context) *Error
+
+// The checks, in order. A request that fails the first list gets an error page: until
+// client and redirect URI are known to belong together there is no safe place to
+// redirect to (RFC 6749 §4.1.2.1, RFC 9700 §4.11). A request that fails the second
+// sends the user back to the client with the error. Both lists run again when the
+// consent page comes back, so that what changed in between counts.
+var (
+	checksBeforeRedirect = []check{
+		(*authorization).checkState,
+		(*authorization).checkClient,
+		(*authorization).checkRedirectURI,
+	}
+	checksAfterRedirect = []check{
+		(*authorization).checkParameters,
+		(*authorization).checkUnsupported,
+		(*authorization).checkResponseType,
+		(*authorization).checkResponseMode,
+		(*authorization).checkCodeChallenge,
+		(*authorization).checkScope,
+		(*authorization).checkResource,
+		(*authorization).checkPrompt,
+		(*authorization).checkWithEngine,
+	}
+)
+
+// Authorize handles a request to the authorization endpoint (RFC 6749 §4.1.1). An
+// *Error is for an error page; errors that the client should get are in the
+// response, as a redirect. Nothing is stored unless a code is issued.
+func (s *Server) Authorize(ctx context.Context, req *AuthorizationRequest) (*AuthorizationResponse, error) {
+	a := &authorization{Server: s, params: req.Parameters, at: s.now()}
+	if response, err := a.validate(ctx); response != nil || err != nil {
+		return response, asError(err)
+	}
+	user, response, err := a.user(req)
+	if response != nil || err != nil {
+		return response, err
+	}
+	return a.decide(ctx, user, req.Browser)
+}
+
+// asError keeps a nil *Error from becoming a non-nil error.
+func asError(e *Error) error {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
+// validate runs the checks. If it returns two nils, the request is good.
+func (a *authorization) validate(ctx context.Context) (*AuthorizationResponse, *Error) {
+	for _, check := range checksBeforeRedirect {
+		if err := check(a, ctx); err != nil {
+			return nil, a.report(ctx, err, a.clientID(), "")
+		}
+	}
+	for _, check := range checksAfterRedirect {
+		if err := check(a, ctx); err != nil {
+			return a.refuse(ctx, err, ""), nil
+		}
+	}
+	return nil, nil
+}
+
+func (a *authorization) clientID() string {
+	if a.client == nil {
+		return "" // whatever was sent is not the name of a client
+	}
+	return a.client.ID
+}
+
+// refuse sends the browser back to the client with an error (RFC 6749 §4.1.2.1).
+func (a *authorization) refuse(ctx context.Context, e *Error, subject string) *AuthorizationResponse {
+	a.report(ctx, e, a.client.ID, subject)
+	return a.redirect(url.Values{"error": {e.Code}, "error_description": {e.Description}})
+}
+
+// redirect sends the browser back to the client. state goes back as it came, and iss
+// tells the client which server answered (RFC 9207 §2).
+func (a *authorization) redirect(params url.Values) *AuthorizationResponse {
+	if state, sent := a.params["state"]; sent && len(state) == 1 {
+		params.Set("state", state[0])
+	}
+	params.Set("iss", a.config.Issuer)
+	return &AuthorizationResponse{Redirect: withQuery(a.redirectURI, params)}
+}
+
+// checkState refuses what could not be sent back.
+func (a *authorization) checkState(context.Context) *Error {
+	if len(once(a.params, "state")) > maxParameter/2 {
+		return failed(invalidRequest, "state_too_long", "The state parameter is too long.")
+	}
+	return nil
+}
+
+// checkClient: RFC 6749 §4.1.1, client_id.
+func (a *authorization) checkClient(ctx context.Context) *Error {
+	id := once(a.params, "client_id")
+	if id == "" {
+		return missing("client_id")
+	}
+	client, err := a.findClient(ctx, id)
+	if err != nil {
+		return unavailable(err)
+	}
+	if client == nil {
+		// Not invalid_client with 401: nobody tried to authenticate.
+		return failed(invalidRequest, "client_unknown", "The application that sent you here is not known to this server.")
+	}
+	a.client = client
+	return nil
+}
+
+// checkRedirectURI: RFC 6749 §3.1.2.3, RFC 9700 §2.1. What is registered is checked
+// again, because a host's own client storage may hold anything.
+func (a *authorization) checkRedirectURI(context.Context) *Error {
+	if len(a.params["redirect_uri"]) > 1 {
+		return failed(invalidRequest, "parameter_repeated", "A request parameter was included more than once.")
+	}
+	uri, err := matchRedirectURI(a.client, once(a.params, "redirect_uri"))
+	if err != nil {
+		return err
+	}
+	if fault := checkRedirectURI(uri, a.client.ApplicationType == "native"); fault != nil {
+		return failed(invalidRequest, "redirect_uri_unsafe", "The redirect_uri registered for this client cannot be used.").because(fault)
+	}
+	a.redirectURI = uri
+	return nil
+}
+
+// checkParameters: RFC 6749 §3.1, no parameter more than once.
+func (a *authorization) checkParameters(context.Context) *Error { return checkParameters(a.params) }
+
+// checkUnsupported: OpenID Connect Core §3.1.2.6. Ignoring a request object would
+// mean to act on parameters that the client did not mean.
+func (a *authorization) checkUnsupported(context.Context) *Error {
+	for _, name := range []string{"request", "request_uri", "registration"} {
+		if once(a.params, name) != "" {
+			return failed(name+"_not_supported", name+"_not_supported", "The "+name+" parameter is not supported.")
+		}
+	}
+	return nil
+}
+
+// checkResponseType: RFC 6749 §3.1.1. Only code: RFC 9700 §2.1.2 tells to stay away
+// from what puts tokens into URLs.
+func (a *authorization) checkResponseType(context.Context) *Error {
+	switch once(a.params, "response_type") {
+	case "":
+		return missing("response_type")
+	case "code":
+	default:
+		return failed(unsupportedResponseType, "response_type_not_supported", "The response_type is not supported. Use code.")
+	}
+	if !slices.Contains(grantTypesOf(a.client), grantAuthorizationCode) {
+		return failed(unauthorizedClient, "grant_type_not_allowed", "This client may not use the authorization code grant.")
+	}
+	return nil
+}
+
+// checkResponseMode: OAuth 2.0 Multiple Response Types §2.1. The error goes by the
+// default mode, never by the one refused.
+func (a *authorization) checkResponseMode(context.Context) *Error {
+	if mode := once(a.params, "response_mode"); mode != "" && mode != "query" {
+		return failed(invalidRequest, "response_mode_not_supported", "The response_mode is not supported. Use query.")
+	}
+	return nil
+}
+
+// checkCodeChallenge: RFC 7636 §4.2 to §4.4.1, for every client (RFC 9700 §2.1.1). An
+// S256 challenge is the base64url form of 32 bytes and nothing else.
+func (a *authorization) checkCodeChallenge(context.Context) *Error {
+	challenge := once(a.params, "code_challenge")
+	if challenge == "" {
+		return failed(invalidRequest, "code_challenge_missing", "The code_challenge parameter is missing. PKCE is required.")
+	}
+	if once(a.params, "code_challenge_method") != "S256" {
+		return failed(invalidRequest, "code_challenge_method_not_s256", "The code_challenge_method must be S256.")
+	}
+	if b, err := strictBase64.DecodeString(challenge); err != nil || len(b) != 32 {
+		return failed(invalidRequest, "code_challenge_malformed", "The code_challenge is not the base64url form of a SHA-256 hash.")
+	}
+	return nil
+}
+
+// checkScope: RFC 6749 §3.3.
+func (a *authorization) checkScope(context.Context) (err *Error) {
+	a.scopes, err = a.resolveScope(a.client, once(a.params, "scope"))
+	return err
+}
+
+// checkResource: RFC 8707 §2.1.
+func (a *authorization) checkResource(context.Context) *Error { return a.checkResources(a.params) }
+
+// checkResources accepts the one resource that this server issues tokens for.
+func (s *Server) checkResources(params url.Values) *Error {
+	for _, resource := range params["resource"] {
+		if resource != s.config.Resource {
+			return failed(invalidTarget, "resource_unknown", "The requested resource is not one that this server issues tokens for.")
+		}
+	}
+	return nil
+}
+
+// checkPrompt: OpenID Connect Core §3.1.2.1, none stands alone.
+func (a *authorization) checkPrompt(context.Context) *Error {
+	if prompts := strings.Fields(once(a.params, "prompt")); len(prompts) > 1 && slices.Contains(prompts, "none") {
+		return failed(invalidRequest, "prompt_contradictory", "The prompt value none cannot be combined with others.")
+	}
+	return nil
+}
+
+func (a *authorization) prompts(value string) bool {
+	return slices.Contains(strings.Fields(once(a.params, "prompt")), value)
+}
+
+// checkWithEngine has fosite judge the request as well, before the user is bothered
+// with it.
+func (a *authorization) checkWithEngine(ctx context.Context) *Error {
+	return a.fromEngine(a.engine.ParseAuthorization(ctx, a.engineRequest()))
+}
+
+func (a *authorization) engineRequest() *engine.AuthorizationRequest {
+	expiresAt := a.at.Add(a.config.Lifetimes.AuthorizationCode)
+	return &engine.AuthorizationRequest{
+		Client:        a.client,
+		GrantTypes:    grantTypesOf(a.client),
+		Parameters:    a.params,
+		RedirectURI:   a.redirectURI,
+		Scopes:        a.scopes,
+		At:            a.at,
+		CodeExpiresAt: expiresAt,
+		// A used code is remembered for as long as the access token that it yielded
+		// lives, so that its replay is noticed while that matters.
+		CodeKeptUntil: expiresAt.Add(a.accessTokenLifetime(a.client)),
+	}
+}
+
+// fromEngine turns a refusal by the engine into ours. Anything that is not a refusal
+// means that the store or a hook failed.
+func (s *Server) fromEngine(err error) *Error {
+	var refused *engine.Error
+	var ours *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &ours):
+		return ours
+	case !errors.As(err, &refused):
+		return unavailable(err)
+	}
+	if description, ok := descriptions[refused.Code]; ok {
+		return failed(refused.Code, refused.Reason, description).because(refused.Err)
+	}
+	return broken("engine_"+refused.Code, err)
+}
+
+// descriptions are what is said about a refusal by the engine, whose own words
+// repeat the request.
+var descriptions = map[string]string{
+	invalidRequest:          "The request is missing a parameter or is otherwise malformed.",
+	invalidGrant:            "The authorization code or refresh token is invalid, expired, used or revoked, or belongs to another client.",
+	unauthorizedClient:      "This client may not use this grant type.",
+	unsupportedGrantType:    "The grant_type is not supported.",
+	unsupportedResponseType: "The response_type is not supported. Use code.",
+	invalidScope:            "A requested scope is unknown, or this client may not request it.",
+}
+
+// issue stores the grant and its code in one commit, and sends the browser to the
+// client with the code (RFC 6749 §4.1.2). The Write may bring conditions of its own.
+func (a *authorization) issue(ctx context.Context, user *User, scopes []string, extra storage.Write) (*AuthorizationResponse, error) {
+	request := a.engineRequest()
+	expiresAt := request.CodeExpiresAt.Add(a.accessTokenLifetime(a.client))
+	if slices.Contains(grantTypesOf(a.client), grantRefreshToken) && a.config.IssueRefreshToken(a.client, scopes) {
+		expiresAt = a.at.Add(a.refreshTokenLifetime(a.client))
+	}
+	grant := &storage.Grant{
+		ID:        storage.NewGrantID(expiresAt),
+		ClientID:  a.client.ID,
+		Subject:   user.Subject,
+		Scopes:    scopes,
+		Resources: []string{a.config.Resource},
+		AuthTime:  user.AuthTime,
+		ACR:       user.ACR,
+		AMR:       user.AMR,
+		CreatedAt: a.at,
+		ExpiresAt: expiresAt,
+	}
+	request.Scopes = scopes
+	code, write, err := a.engine.IssueCode(ctx, request, grant)
+	if err != nil {
+		return a.refuse(ctx, a.fromEngine(err), user.Subject), nil
+	}
+	write.Codes = append(write.Codes, extra.Codes...)
+	write.Consents = extra.Consents
+	switch err := a.config.Storage.Commit(ctx, *write); {
+	case errors.Is(err, storage.ErrExists):
+		return nil, a.report(ctx, alreadyAnswered(), a.client.ID, user.Subject)
+	case err != nil:
+		return a.refuse(ctx, unavailable(err), user.Subject), nil
+	}
+	a.emit(ctx, Event{Type: AuthorizationGranted, ClientID: a.client.ID, Subject: user.Subject, GrantID: grant.ID, Scopes: scopes})
+	return a.redirect(url.Values{"code": {code}}), nil
+}

@@ -1,0 +1,200 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// The grant types of the token endpoint.
+const (
+	grantAuthorizationCode = "authorization_code"
+	grantRefreshToken      = "refresh_token"
+	grantClientCredentials = "client_credentials"
+)
+
+// The client authentication methods of the token endpoint (RFC 7591 §2).
+const (
+	authNone  = "none"
+	authBasic = "client_secret_basic"
+	authPost  = "client_secret_post"
+)
+
+// findClient finds an active client: those registered in code first. An error is
+// the store's; an unknown or disabled client is nil.
+func (s *Server) findClient(ctx context.Context, id string) (*Client, error) {
+	c, ok := s.clients[id]
+	if !ok {
+		if id == "" || len(id) > 2048 {
+			return nil, nil
+		}
+		var err error
+		c, err = s.config.Storage.Client(ctx, id)
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if c == nil || c.ID != id { // a host's look-up that folds case, or forgets its error
+			return nil, nil
+		}
+	}
+	if c.Disabled {
+		return nil, nil
+	}
+	return c, nil
+}
+
+// grantTypesOf are the grants that a client may use.
+func grantTypesOf(c *Client) []string {
+	if len(c.GrantTypes) == 0 {
+		return []string{grantAuthorizationCode, grantRefreshToken}
+	}
+	return c.GrantTypes
+}
+
+// authMethodsOf are the ways in which a client may authenticate.
+func authMethodsOf(c *Client) []string {
+	switch {
+	case c.TokenEndpointAuthMethod != "":
+		return []string{c.TokenEndpointAuthMethod}
+	case len(c.Secrets) == 0:
+		return []string{authNone}
+	}
+	return []string{authBasic, authPost}
+}
+
+// public reports whether a client cannot keep a secret (RFC 6749 §2.1).
+func public(c *Client) bool { return len(c.Secrets) == 0 }
+
+// impersonable reports whether any program could pose as this client: it has no
+// secret, and its answers go to the user's device (RFC 8252 §8.6). Its users are
+// asked every time.
+func impersonable(c *Client, redirectURI string) bool {
+	return public(c) && (c.ApplicationType == "native" || onDevice(redirectURI))
+}
+
+// RegisterClient checks a client and stores it, replacing one with the same ID. The
+// error names every field that is wrong.
+func (s *Server) RegisterClient(ctx context.Context, c Client) error {
+	if err := s.checkClient(&c); err != nil {
+		return err
+	}
+	if _, taken := s.clients[c.ID]; taken {
+		return fmt.Errorf("authz: client %q is registered in Config.Clients; change it there", c.ID)
+	}
+	if c.CreatedAt.IsZero() {
+		c.CreatedAt = s.now().UTC()
+	}
+	return s.config.Storage.PutClient(ctx, c)
+}
+
+// checkClient returns every fault of a client at once.
+func (s *Server) checkClient(c *Client) error {
+	var errs []error
+	fault := func(field, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("authz: client %q: %s: %s", c.ID, field, fmt.Sprintf(format, args...)))
+	}
+	// client_id is *VSCHAR (RFC 6749 §A.1).
+	if c.ID == "" || len(c.ID) > 2048 || strings.ContainsFunc(c.ID, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+		fault("ID", "must be 1 to 2048 characters of printable ASCII")
+	}
+	if c.ApplicationType != "" && c.ApplicationType != "web" && c.ApplicationType != "native" {
+		fault("ApplicationType", "is %q; use web or native", c.ApplicationType)
+	}
+	grants := grantTypesOf(c)
+	for _, g := range grants {
+		if !slices.Contains(supportedGrantTypes, g) {
+			fault("GrantTypes", "%q is not supported; use %s", g, strings.Join(supportedGrantTypes, ", "))
+		}
+	}
+	for _, raw := range c.RedirectURIs {
+		if err := checkRedirectURI(raw, c.ApplicationType == "native"); err != nil {
+			fault("RedirectURIs", "%q: %v", raw, err)
+		}
+	}
+	usesCode := slices.Contains(grants, grantAuthorizationCode)
+	if usesCode && len(c.RedirectURIs) == 0 && !c.ResourceServer {
+		fault("RedirectURIs", "is empty; name at least one, or leave authorization_code out of GrantTypes")
+	}
+	s.checkClientAuth(c, grants, fault)
+	for _, scope := range c.Scopes {
+		if _, known := s.config.Scopes[scope]; !known {
+			fault("Scopes", "%q is not in Config.Scopes; add it there or take it out here", scope)
+		}
+	}
+	for _, scope := range without(c.DefaultScopes, c.Scopes) {
+		fault("DefaultScopes", "%q is not in Scopes", scope)
+	}
+	switch c.AccessTokenFormat {
+	case "", "jwt", "opaque":
+	default:
+		fault("AccessTokenFormat", "is %q; use jwt or opaque", c.AccessTokenFormat)
+	}
+	if alg := c.AccessTokenSigningAlg; alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
+		fault("AccessTokenSigningAlg", "%q is not in Config.SigningAlgorithms; add it there", alg)
+	}
+	checkLifetime(fault, "AccessTokenLifetime", c.AccessTokenLifetime, maxAccessToken)
+	checkLifetime(fault, "RefreshTokenIdle", c.RefreshTokenIdle, maxRefreshToken)
+	checkLifetime(fault, "RefreshTokenLifetime", c.RefreshTokenLifetime, maxRefreshToken)
+	for _, origin := range c.AllowedOrigins {
+		if !isOrigin(origin) {
+			fault("AllowedOrigins", "%q: write scheme, host and, where it is not the default, port, such as https://app.example.com", origin)
+		}
+	}
+	for field, link := range map[string]string{"LogoURI": c.LogoURI, "URI": c.URI, "PolicyURI": c.PolicyURI, "TOSURI": c.TOSURI} {
+		if u, err := url.Parse(link); link != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http")) {
+			fault(field, "%q is not an http or https URL", link)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Server) checkClientAuth(c *Client, grants []string, fault func(field, format string, args ...any)) {
+	switch c.TokenEndpointAuthMethod {
+	case "":
+	case authNone:
+		if len(c.Secrets) > 0 {
+			fault("TokenEndpointAuthMethod", "is none, but the client has Secrets; take one of them out")
+		}
+	case authBasic, authPost:
+		if len(c.Secrets) == 0 {
+			fault("Secrets", "is empty; %s needs one, see NewSecret", c.TokenEndpointAuthMethod)
+		}
+	default:
+		fault("TokenEndpointAuthMethod", "is %q; use %s, %s or %s", c.TokenEndpointAuthMethod, authBasic, authPost, authNone)
+	}
+	for _, secret := range c.Secrets {
+		if !strings.HasPrefix(secret.Hash, "$sha256$") && !strings.HasPrefix(secret.Hash, "$argon2id$") {
+			fault("Secrets", "a Hash is not one that HashSecret or NewSecret made")
+		}
+	}
+	if public(c) {
+		if slices.Contains(grants, grantClientCredentials) {
+			fault("GrantTypes", "client_credentials needs a client with Secrets (RFC 6749 §4.4)")
+		}
+		if c.ResourceServer {
+			fault("ResourceServer", "needs Secrets: introspection is for authenticated clients (RFC 7662 §2.1)")
+		}
+	}
+}
+
+func checkLifetime(fault func(field, format string, args ...any), field string, d, most time.Duration) {
+	if d < 0 || d > most || (d > 0 && d < time.Second) {
+		fault(field, "is %v; it must be between 1s and %v, or 0 for the default", d, most)
+	}
+}
+
+// isOrigin reports whether s is an origin as browsers send it (RFC 6454 §6.2).
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" &&
+		strings.ToLower(s) == s && s == u.Scheme+"://"+u.Host
+}

@@ -1,0 +1,122 @@
+package authz
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// Client is a registered OAuth client; see storage.Client for its fields.
+type Client = storage.Client
+
+// Scopes maps each scope that the server knows to a description for the people who
+// are asked to grant it, such as "Read your alerts".
+type Scopes map[string]string
+
+// Config is what [New] makes a server of. Issuer, Storage and Login are required;
+// every other zero value is a safe default.
+type Config struct {
+	// Issuer is the server's name: the https URL (http for loopback only) under
+	// which clients reach it, without query, fragment or trailing slash. It may have
+	// a path (RFC 8414 §2).
+	Issuer string
+
+	// Storage keeps what must last, storage/bolt for one process. The server does
+	// not close it.
+	Storage storage.Store
+
+	// Login tells who is at the browser, from the host's own session. It returns
+	// the result of [RedirectToLogin] if nobody is signed in. Any other error makes
+	// the request fail with server_error.
+	Login func(r *http.Request) (*User, error)
+
+	// Scopes are all scopes of this server, with their descriptions.
+	Scopes Scopes
+
+	// Clients are registered in code; they come before those in Storage and are not
+	// stored there.
+	Clients []Client
+
+	// Consent decides whether the user is asked. Nil does what ConsentRequest.Default
+	// says.
+	Consent func(ctx context.Context, req *ConsentRequest) (Decision, error)
+
+	// IssueRefreshToken is the refresh rule: whether the tokens for a code include a
+	// refresh token, for a client that may use that grant at all. Nil gives one to
+	// every client that authenticated with its secret, and to public clients that
+	// were granted offline_access.
+	IssueRefreshToken func(client *Client, scopes []string) bool
+
+	// Claims adds claims to access tokens. Those the server sets itself (RFC 9068
+	// §2.2) cannot be replaced.
+	Claims func(ctx context.Context, req *ClaimsRequest) (map[string]any, error)
+
+	// Events is told what happens, in the goroutine in which it happens.
+	Events func(ctx context.Context, e Event)
+
+	// Logger is where failures go; nil for slog.Default.
+	Logger *slog.Logger
+
+	// Lifetimes bound what the server issues. Clients may override some.
+	Lifetimes Lifetimes
+
+	// AccessTokenFormat is "jwt" (RFC 9068, the default) or "opaque". Clients may
+	// override it.
+	AccessTokenFormat string
+
+	// Resource identifies the resource server that access tokens are for: their aud
+	// claim. Empty means Issuer.
+	Resource string
+
+	// SigningAlgorithms are the JWS algorithms that JWT access tokens are signed
+	// with: ES256, EdDSA, RS256. The first is the default, ES256 if there are none;
+	// clients may choose among them.
+	SigningAlgorithms []string
+
+	// KeyRotation is how long a signing key signs before the next one takes over.
+	// Default 90 days.
+	KeyRotation time.Duration
+
+	// EncryptionKey, 32 random bytes, encrypts the signing keys in Storage. Losing it
+	// loses them. Nil leaves them to the protection of the storage.
+	EncryptionKey []byte
+
+	// AllowedOrigins may call the token and revocation endpoints from a browser
+	// (CORS), in addition to those of each client in Clients. A client that lives in
+	// Storage needs its origins here too, because a preflight request does not say
+	// which client it is for.
+	AllowedOrigins []string
+
+	// Prefix is put before the endpoints' names, after the issuer's path. Default
+	// "/oauth2".
+	Prefix string
+
+	// Clock tells the time; nil for time.Now. Tests set it.
+	Clock func() time.Time
+}
+
+// Lifetimes are how long things live. Zero values mean the defaults.
+type Lifetimes struct {
+	AuthorizationCode time.Duration // default 60 s, at most 10 minutes (RFC 6749 §4.1.2)
+	AccessToken       time.Duration // default 1 h, at most 24 h
+
+	// RefreshTokenIdle is how long a refresh token waits to be used; every use
+	// yields a new one that waits as long. Default 90 days.
+	RefreshTokenIdle time.Duration
+
+	// RefreshToken is the absolute limit, counted from the user's consent, that no
+	// refresh moves. Default 365 days.
+	RefreshToken time.Duration
+
+	// RefreshGrace is how long a refresh may be repeated, after an answer got lost,
+	// and be given the same answer. Default 30 s, at most 5 minutes; negative for
+	// none.
+	RefreshGrace time.Duration
+
+	// Consent is how long a user's consent is remembered. Default until withdrawn;
+	// negative for not at all.
+	Consent time.Duration
+}

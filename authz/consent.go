@@ -1,0 +1,230 @@
+package authz
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// interactionLifetime is how long a consent page can be answered.
+const interactionLifetime = 30 * time.Minute
+
+// interaction is the state of a consent page. It travels through the browser,
+// sealed, so that showing the page writes nothing to the store.
+type interaction struct {
+	ID        string    `json:"id"` // answered once
+	Query     string    `json:"query"`
+	Subject   string    `json:"sub"`
+	Browser   []byte    `json:"browser"` // SHA-256 of the browser's cookie
+	ExpiresAt time.Time `json:"exp"`
+}
+
+const interactionPurpose = "consent interaction"
+
+// decide settles whether the user is asked (OpenID Connect Core §3.1.2.4, RFC 8252
+// §8.6), and goes on accordingly.
+func (a *authorization) decide(ctx context.Context, user *User, browser string) (*AuthorizationResponse, error) {
+	remembered, err := a.remembered(ctx, user.Subject)
+	if err != nil {
+		return a.refuse(ctx, unavailable(err), user.Subject), nil
+	}
+	ask := &ConsentRequest{
+		Client: a.client, User: user, Scopes: a.scopes, Remembered: remembered, RedirectURI: a.redirectURI,
+		Default: a.defaultDecision(remembered),
+	}
+	decision := ask.Default
+	if a.config.Consent != nil {
+		if decision, err = a.config.Consent(ctx, ask); err != nil {
+			return a.refuse(ctx, broken("consent_hook_failed", err), user.Subject), nil
+		}
+	}
+	switch {
+	case decision == Deny:
+		a.emit(ctx, Event{Type: AuthorizationDenied, ClientID: a.client.ID, Subject: user.Subject, Scopes: a.scopes, Reason: "denied_by_host"})
+		return a.refuse(ctx, failed(accessDenied, "denied_by_host", "The request was denied."), user.Subject), nil
+	case decision == Allow:
+		return a.issue(ctx, user, a.scopes, storage.Write{})
+	case a.prompts("none"):
+		return a.refuse(ctx, failed(consentRequired, "consent_required", "The user has to be asked for consent."), user.Subject), nil
+	}
+	return a.prompt(ctx, user, remembered, browser)
+}
+
+func (a *authorization) defaultDecision(remembered []string) Decision {
+	switch {
+	case a.prompts("consent"), impersonable(a.client, a.redirectURI):
+		return Ask
+	case a.client.FirstParty:
+		return Allow
+	case remembered != nil && len(without(a.scopes, remembered)) == 0:
+		return Allow
+	}
+	return Ask
+}
+
+// remembered is what of this request the user has granted before; nil if there is no
+// consent to remember.
+func (a *authorization) remembered(ctx context.Context, subject string) ([]string, error) {
+	if a.config.Lifetimes.Consent < 0 {
+		return nil, nil
+	}
+	consent, err := a.config.Storage.Consent(ctx, subject, a.client.ID)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !consent.ExpiresAt.IsZero() && !a.at.Before(consent.ExpiresAt):
+		return nil, nil
+	}
+	return append([]string{}, within(a.scopes, consent.Scopes)...), nil
+}
+
+// prompt makes the consent page.
+func (a *authorization) prompt(ctx context.Context, user *User, remembered []string, browser string) (*AuthorizationResponse, error) {
+	if browser == "" {
+		return nil, a.report(ctx, broken("browser_missing", errors.New("AuthorizationRequest.Browser is empty; put the value of a random cookie there")), a.client.ID, user.Subject)
+	}
+	sum := sha256.Sum256([]byte(browser))
+	state, err := json.Marshal(interaction{
+		ID:        rand.Text(),
+		Query:     a.params.Encode(),
+		Subject:   user.Subject,
+		Browser:   sum[:],
+		ExpiresAt: a.at.Add(interactionLifetime),
+	})
+	if err != nil {
+		return nil, a.report(ctx, broken("interaction_unencodable", err), a.client.ID, user.Subject)
+	}
+	sealed, err := a.keys.Seal(ctx, interactionPurpose, state)
+	if err != nil {
+		return a.refuse(ctx, unavailable(err), user.Subject), nil
+	}
+	prompt := &ConsentPrompt{
+		Client: a.client, User: user, Interaction: sealed,
+		Loopback: impersonable(a.client, a.redirectURI) && onDevice(a.redirectURI),
+	}
+	if u, err := url.Parse(a.redirectURI); err == nil {
+		if prompt.RedirectHost = u.Host; u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+			prompt.RedirectHost = u.Scheme
+		}
+	}
+	for _, scope := range a.scopes {
+		prompt.Scopes = append(prompt.Scopes, ScopePrompt{
+			Name: scope, Description: a.config.Scopes[scope], Remembered: slices.Contains(remembered, scope),
+		})
+	}
+	return &AuthorizationResponse{Consent: prompt}, nil
+}
+
+// SubmitConsent handles the answer of the consent page. The request is judged again
+// from the start; the answer counts once, from the browser that was shown the page,
+// and for the user who was asked (RFC 6819 §4.4.1.8, RFC 9700 §4.7).
+func (s *Server) SubmitConsent(ctx context.Context, sub *ConsentSubmission) (*AuthorizationResponse, error) {
+	at := s.now()
+	state, refusal := s.openInteraction(ctx, sub, at)
+	if refusal != nil {
+		return nil, s.report(ctx, refusal, "", "")
+	}
+	params, err := url.ParseQuery(state.Query)
+	if err != nil {
+		return nil, s.report(ctx, broken("interaction_unreadable", err), "", "")
+	}
+	a := &authorization{Server: s, params: params, at: at}
+	if response, err := a.validate(ctx); response != nil || err != nil {
+		return response, asError(err)
+	}
+	user, response, err := a.user(&AuthorizationRequest{Parameters: params, HTTP: sub.HTTP, Browser: sub.Browser})
+	if response != nil || err != nil {
+		return response, err
+	}
+	if user.Subject != state.Subject {
+		// Another account is signed in now: it has to be asked itself.
+		return &AuthorizationResponse{Redirect: a.restartURL()}, nil
+	}
+	granted := within(a.scopes, sub.Scopes)
+	answered := storage.Code{
+		Digest: storage.NewDigest(state.ExpiresAt, interactionPurpose+state.ID), Kind: storage.SeenOnce,
+		IssuedAt: at, ExpiresAt: state.ExpiresAt,
+	}
+	if !sub.Approve || (len(granted) == 0 && len(a.scopes) > 0) {
+		return a.deny(ctx, user, answered)
+	}
+	extra := storage.Write{Codes: []storage.Code{answered}}
+	if s.config.Lifetimes.Consent >= 0 {
+		consent, err := a.newConsent(ctx, user.Subject, granted)
+		if err != nil {
+			return a.refuse(ctx, unavailable(err), user.Subject), nil
+		}
+		extra.Consents = []storage.Consent{*consent}
+	}
+	return a.issue(ctx, user, granted, extra)
+}
+
+// openInteraction opens the sealed state and checks that this browser may answer.
+func (s *Server) openInteraction(ctx context.Context, sub *ConsentSubmission, at time.Time) (*interaction, *Error) {
+	plain, err := s.keys.Unseal(ctx, interactionPurpose, sub.Interaction)
+	var state interaction
+	if err == nil {
+		err = json.Unmarshal(plain, &state)
+	}
+	sum := sha256.Sum256([]byte(sub.Browser))
+	var refused *Error
+	switch {
+	case err != nil:
+		refused = failed(invalidRequest, "interaction_invalid", "This page is not valid any more. Go back to the application and start again.").because(err)
+	case sub.Browser == "" || subtle.ConstantTimeCompare(sum[:], state.Browser) != 1:
+		refused = failed(invalidRequest, "interaction_of_another_browser", "This page was opened in another browser. Go back to the application and start again.")
+	case !at.Before(state.ExpiresAt):
+		refused = failed(invalidRequest, "interaction_expired", "This page has been open for too long. Go back to the application and start again.")
+	default:
+		return &state, nil
+	}
+	refused.Status = http.StatusForbidden
+	return nil, refused
+}
+
+func alreadyAnswered() *Error {
+	e := failed(invalidRequest, "interaction_answered", "This page has been answered already. Go back to the application and start again.")
+	e.Status = http.StatusForbidden
+	return e
+}
+
+// deny ends the interaction, so that going back and approving later does not work.
+func (a *authorization) deny(ctx context.Context, user *User, answered storage.Code) (*AuthorizationResponse, error) {
+	switch err := a.config.Storage.Commit(ctx, storage.Write{At: a.at, Codes: []storage.Code{answered}}); {
+	case errors.Is(err, storage.ErrExists):
+		return nil, a.report(ctx, alreadyAnswered(), a.client.ID, user.Subject)
+	case err != nil:
+		return a.refuse(ctx, unavailable(err), user.Subject), nil
+	}
+	a.emit(ctx, Event{Type: AuthorizationDenied, ClientID: a.client.ID, Subject: user.Subject, Scopes: a.scopes, Reason: "denied_by_user"})
+	return a.refuse(ctx, failed(accessDenied, "denied_by_user", "The user denied the request."), user.Subject), nil
+}
+
+// newConsent is what is remembered from now on: what was granted earlier and not
+// asked for this time stays, what was unticked goes.
+func (a *authorization) newConsent(ctx context.Context, subject string, granted []string) (*storage.Consent, error) {
+	consent := &storage.Consent{Subject: subject, ClientID: a.client.ID, Resources: []string{a.config.Resource}, GrantedAt: a.at}
+	old, err := a.config.Storage.Consent(ctx, subject, a.client.ID)
+	switch {
+	case err == nil && (old.ExpiresAt.IsZero() || a.at.Before(old.ExpiresAt)):
+		consent.Scopes = without(old.Scopes, a.scopes)
+	case err != nil && !errors.Is(err, storage.ErrNotFound):
+		return nil, err
+	}
+	consent.Scopes = append(consent.Scopes, granted...)
+	if lifetime := a.config.Lifetimes.Consent; lifetime > 0 {
+		consent.ExpiresAt = a.at.Add(lifetime)
+	}
+	return consent, nil
+}

@@ -1,0 +1,41 @@
+// Package authz is an OAuth 2.1 authorization server that lives inside a Go
+// application. The application keeps its users, its sessions and its look; this
+// package keeps the protocol.
+//
+// [New] makes a [Server] of a [Config]: the issuer, a storage backend, and a hook
+// that tells who is signed in. Package handlers puts it on the web:
+//
+//	db, err := bolt.Open("authz.db")
+//	as, err := authz.New(authz.Config{
+//		Issuer:  "https://app.example.com",
+//		Storage: db,
+//		Scopes:  authz.Scopes{"alerts:read": "Read your alerts"},
+//		Login: func(r *http.Request) (*authz.User, error) {
+//			u := session.User(r) // the application's own
+//			if u == nil {
+//				return nil, authz.RedirectToLogin("/login")
+//			}
+//			return &authz.User{Subject: u.ID, Name: u.Name, AuthTime: u.SignedInAt}, nil
+//		},
+//	})
+//	handlers.Mount(mux, as)
+//
+// # Hooks
+//
+// Every hook is a function in Config, and every one but Login may be left nil.
+// Consent decides whether the user is asked, Claims adds claims to access tokens,
+// IssueRefreshToken is the refresh rule, and Events hears what happens.
+//
+// # Protocol methods
+//
+// One method of Server is one endpoint: [Server.Authorize], [Server.SubmitConsent],
+// [Server.Token], [Server.Introspect], [Server.Revoke], [Server.Metadata],
+// [Server.JWKS]. They take and return values, so that a host with another transport
+// can use them. Each fails with an *[Error].
+//
+// # What the host can do
+//
+// [Server.RevokeUser], [Server.RevokeGrant] and [Server.Disconnect] end
+// authorizations; [Server.Consents] lists them; [Server.RegisterClient] adds clients;
+// [Server.VerifyAccessToken] checks an access token in the same process.
+package authz

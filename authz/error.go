@@ -1,0 +1,100 @@
+package authz
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Error is a protocol error: what RFC 6749 §5.2 and its relatives call an error
+// response. Every method of [Server] that answers a protocol request fails with an
+// *Error and nothing else.
+//
+// What goes over the wire is Code and Description, which is constant text and never
+// repeats the request. Reason and the wrapped cause are for logs and events.
+type Error struct {
+	// Code is the error parameter: invalid_grant, access_denied, …
+	Code string
+
+	// Description is the error_description: constant, printable ASCII.
+	Description string
+
+	// Status is the HTTP status for a direct response.
+	Status int
+
+	// Reason is a stable word that names the check that failed, such as
+	// code_replayed, for logs, events and tests.
+	Reason string
+
+	// RetryAfter is set for temporarily_unavailable.
+	RetryAfter time.Duration
+
+	cause error
+}
+
+// Error names the code, the reason and the cause.
+func (e *Error) Error() string {
+	s := "authz: " + e.Code
+	if e.Reason != "" {
+		s += " (" + e.Reason + ")"
+	}
+	if e.cause != nil {
+		s += fmt.Sprintf(": %v", e.cause)
+	}
+	return s
+}
+
+// Unwrap returns the cause, which may be nil.
+func (e *Error) Unwrap() error { return e.cause }
+
+// The codes of RFC 6749 §4.1.2.1 and §5.2, with one description each, and those of
+// its extensions that the core endpoints answer with.
+const (
+	invalidRequest          = "invalid_request"
+	invalidClient           = "invalid_client"
+	invalidGrant            = "invalid_grant"
+	unauthorizedClient      = "unauthorized_client"
+	unsupportedGrantType    = "unsupported_grant_type"
+	unsupportedResponseType = "unsupported_response_type"
+	unsupportedTokenType    = "unsupported_token_type" // RFC 7009 §2.2.1
+	invalidScope            = "invalid_scope"
+	invalidTarget           = "invalid_target" // RFC 8707 §2
+	accessDenied            = "access_denied"
+	serverError             = "server_error"
+	temporarilyUnavailable  = "temporarily_unavailable"
+	loginRequired           = "login_required"   // OpenID Connect Core §3.1.2.6
+	consentRequired         = "consent_required" // OpenID Connect Core §3.1.2.6
+)
+
+// failed makes an Error whose description is constant text.
+func failed(code, reason, description string) *Error {
+	e := &Error{Code: code, Reason: reason, Description: description, Status: http.StatusBadRequest}
+	switch code {
+	case invalidClient:
+		e.Status = http.StatusUnauthorized
+	case accessDenied:
+		e.Status = http.StatusForbidden
+	case serverError:
+		e.Status = http.StatusInternalServerError
+	case temporarilyUnavailable:
+		e.Status, e.RetryAfter = http.StatusServiceUnavailable, 5*time.Second
+	}
+	return e
+}
+
+// because adds the cause, for logs.
+func (e *Error) because(err error) *Error {
+	e.cause = err
+	return e
+}
+
+// unavailable is the answer when the store could not tell: 503, so that the caller
+// tries again, and never a statement about the credential.
+func unavailable(err error) *Error {
+	return failed(temporarilyUnavailable, "storage_failed", "The server cannot answer right now. Try again shortly.").because(err)
+}
+
+// broken is the answer when the server or a hook of the host failed.
+func broken(reason string, err error) *Error {
+	return failed(serverError, reason, "The server failed to handle the request.").because(err)
+}

@@ -1,0 +1,133 @@
+package authz
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// User is the person at the browser, as the host knows them.
+type User struct {
+	// Subject is the host's lasting name for the user, unique and never given to
+	// another. It becomes the sub claim.
+	Subject string
+
+	// Name is shown on the consent page, so that people see which account they are
+	// about to connect; Subject is shown if it is empty.
+	Name string
+
+	// AuthTime is when the user signed in; zero if the host does not know. ACR and
+	// AMR say how (RFC 9068 §2.2.1).
+	AuthTime time.Time
+	ACR      string
+	AMR      []string
+}
+
+// loginRedirect is what RedirectToLogin returns.
+type loginRedirect struct{ to string }
+
+func (l *loginRedirect) Error() string {
+	return "authz: not signed in; return the result of RedirectToLogin from the Login hook and from nowhere else"
+}
+
+// RedirectToLogin is what [Config].Login returns when nobody is signed in: the
+// browser is sent to the host's sign-in page at this URL or path, with the query
+// parameter return_to saying where to send it afterwards. Read that parameter with
+// [Server.ReturnTo], which refuses anything that is not the way back here.
+func RedirectToLogin(to string) error { return &loginRedirect{to} }
+
+// ReturnTo is where the host's sign-in page sends the browser once the user has
+// signed in: the return_to parameter of the request, if it leads back to this
+// server's authorization endpoint, and otherwise fallback. Checking it keeps the
+// sign-in page from becoming an open redirector (RFC 9700 §4.11).
+func (s *Server) ReturnTo(r *http.Request, fallback string) string {
+	to := r.FormValue("return_to")
+	u, err := url.Parse(to)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Path != s.paths.authorization {
+		return fallback
+	}
+	return u.RequestURI()
+}
+
+// ConsentRequest is what the consent hook decides on.
+type ConsentRequest struct {
+	Client *Client
+	User   *User
+
+	// Scopes are what the client asks for; Remembered, the part of them that this
+	// user has granted this client before.
+	Scopes     []string
+	Remembered []string
+
+	// RedirectURI is where the answer will go.
+	RedirectURI string
+
+	// Default is what the server does without a hook: Allow for first-party clients
+	// and for requests that ask nothing new, Ask otherwise.
+	Default Decision
+}
+
+// Decision is the answer of the consent hook.
+type Decision int
+
+// The answers of the consent hook.
+const (
+	Ask   Decision = iota // show the consent page
+	Allow                 // grant what was asked for without asking the user
+	Deny                  // refuse with access_denied
+)
+
+// ClaimsRequest is what the claims hook is told about the access token that is
+// being made.
+type ClaimsRequest struct {
+	Client  *Client
+	Subject string // empty for client_credentials
+	Scopes  []string
+}
+
+// Event is something that happened, for audit logs and metrics. It holds nothing
+// secret.
+type Event struct {
+	Type     EventType
+	At       time.Time
+	ClientID string
+	Subject  string
+	GrantID  string
+	Scopes   []string
+
+	// Reason is the stable word of [Error].Reason, where something was refused or
+	// revoked.
+	Reason string
+}
+
+// EventType says what happened.
+type EventType string
+
+// The events.
+const (
+	AuthorizationGranted EventType = "authorization_granted" // a code was issued
+	AuthorizationDenied  EventType = "authorization_denied"  // by the user or by a hook
+	TokenIssued          EventType = "token_issued"          // for a code or to a client itself
+	TokenRefreshed       EventType = "token_refreshed"
+	TokenRevoked         EventType = "token_revoked"
+	GrantRevoked         EventType = "grant_revoked"
+	ReplayDetected       EventType = "replay_detected" // a code or refresh token came back: its grant is dead
+	RequestRefused       EventType = "request_refused" // any other protocol error
+	KeyRotated           EventType = "key_rotated"
+)
+
+// emit hands an event to the host. A hook that panics must not turn a finished
+// protocol step into a failure, so the panic ends here, in the log.
+func (s *Server) emit(ctx context.Context, e Event) {
+	e.At = s.now()
+	if s.config.Events == nil {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.ErrorContext(ctx, "the Events hook panicked", "event", e.Type, "panic", p)
+		}
+	}()
+	s.config.Events(ctx, e)
+}

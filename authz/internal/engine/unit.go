@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// unit is the unit of work of one request. It belongs to one goroutine.
+type unit struct {
+	client *client
+	at     time.Time
+	grant  *storage.Grant // given at the authorization endpoint, found at the token endpoint
+
+	// What was presented at the token endpoint, once it has been found good.
+	code    *storage.Code
+	refresh *storage.Token
+
+	// What may be issued, decided by the server.
+	authorization *AuthorizationRequest
+	token         *TokenRequest
+
+	// What has been made but not stored.
+	accessToken  *storage.Token // nil if it needs no record
+	expiresAt    time.Time      // of the access token
+	refreshToken *storage.Token
+
+	write  storage.Write
+	reason string // which check of ours failed
+	fault  error  // the store or a hook failed: nothing is known
+}
+
+type unitKey struct{}
+
+func withUnit(ctx context.Context, u *unit) context.Context {
+	return context.WithValue(ctx, unitKey{}, u)
+}
+
+func unitFrom(ctx context.Context) *unit { return ctx.Value(unitKey{}).(*unit) }
+
+// refuse notes which check failed and returns fosite's "not found", which all its
+// handlers answer with invalid_grant.
+func (u *unit) refuse(reason string) error {
+	u.reason = reason
+	return fosite.ErrNotFound
+}
+
+// fail notes that the store could not tell. The server answers 503, whatever fosite
+// makes of the error.
+func (u *unit) fail(err error) error {
+	u.fault = err
+	return fosite.ErrServerError.WithWrap(err)
+}
+
+// requester shows what stands behind a code or token to fosite. Scopes that the
+// client has lost since are left out, so that nothing beyond its present
+// registration is issued.
+func (u *unit) requester(grant *storage.Grant, scopes []string, form url.Values) *fosite.Request {
+	scopes = slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool {
+		return !slices.Contains(u.client.Scopes, scope)
+	})
+	r := fosite.NewRequest()
+	r.ID = grant.ID
+	r.Client = u.client
+	r.RequestedScope = scopes
+	r.GrantedScope = scopes
+	r.Form = form
+	r.RequestedAt = grant.CreatedAt
+	r.Session = newSession(grant)
+	return r
+}
+
+// liveGrant reads the grant that a presented code or token belongs to.
+func (u *unit) liveGrant(ctx context.Context, store storage.Tokens, grantID string) (*storage.Grant, error) {
+	grant, err := store.Grant(ctx, grantID)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, u.refuse("grant_unknown")
+	case err != nil:
+		return nil, u.fail(err)
+	case !grant.RevokedAt.IsZero():
+		return nil, u.refuse("grant_revoked")
+	case !u.at.Before(grant.ExpiresAt):
+		return nil, u.refuse("grant_expired")
+	}
+	u.grant = grant
+	return grant, nil
+}

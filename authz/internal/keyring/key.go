@@ -1,0 +1,128 @@
+package keyring
+
+import (
+	"crypto"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// key is a stored key, ready for use.
+type key struct {
+	storage.Key
+	private crypto.Signer // signing keys
+	secret  []byte        // secrets
+
+	signers *sync.Map // typ header → jose.Signer
+}
+
+// with is k with the life that is now stored for it.
+func (k *key) with(stored storage.Key) *key {
+	return &key{Key: stored, private: k.private, secret: k.secret, signers: k.signers}
+}
+
+// generate makes a key; its times are the caller's to set.
+func generate(algorithm string, encryptionKey []byte) (storage.Key, error) {
+	k := storage.Key{Algorithm: algorithm}
+	if algorithm == Secret {
+		k.Material = make([]byte, 32)
+		rand.Read(k.Material)
+		k.ID = rand.Text()
+	} else {
+		private, err := generateSigner(algorithm)
+		if err != nil {
+			return k, err
+		}
+		if k.Material, err = x509.MarshalPKCS8PrivateKey(private); err != nil {
+			return k, fmt.Errorf("keyring: %w", err)
+		}
+		thumbprint, err := (&jose.JSONWebKey{Key: private.Public()}).Thumbprint(crypto.SHA256) // RFC 7638
+		if err != nil {
+			return k, fmt.Errorf("keyring: %w", err)
+		}
+		k.ID = base64.RawURLEncoding.EncodeToString(thumbprint)
+	}
+	if encryptionKey != nil {
+		aead, err := newAEAD(encryptionKey)
+		if err != nil {
+			return k, err
+		}
+		k.Material, k.Sealed = seal(aead, k.Material, k.ID), true
+	}
+	return k, nil
+}
+
+func generateSigner(algorithm string) (crypto.Signer, error) {
+	switch jose.SignatureAlgorithm(algorithm) {
+	case jose.ES256:
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case jose.EdDSA:
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		return private, err
+	case jose.RS256:
+		return rsa.GenerateKey(rand.Reader, 2048)
+	}
+	return nil, fmt.Errorf("keyring: no keys for algorithm %q; use ES256, EdDSA or RS256", algorithm)
+}
+
+// parse readies a stored key.
+func parse(stored storage.Key, encryptionKey []byte) (*key, error) {
+	k := &key{Key: stored, signers: new(sync.Map)}
+	material := stored.Material
+	if stored.Sealed {
+		if encryptionKey == nil {
+			return nil, errors.New("keyring: the stored keys are encrypted; set Config.EncryptionKey to the key they were encrypted with")
+		}
+		aead, err := newAEAD(encryptionKey)
+		if err != nil {
+			return nil, err
+		}
+		if material, err = unseal(aead, material, stored.ID); err != nil {
+			return nil, errors.New("keyring: the stored keys do not open with Config.EncryptionKey; set it to the key they were encrypted with")
+		}
+	}
+	if stored.Algorithm == Secret {
+		k.secret = material
+		return k, nil
+	}
+	private, err := x509.ParsePKCS8PrivateKey(material)
+	if err != nil {
+		return nil, fmt.Errorf("keyring: stored key %s is damaged: %w", stored.ID, err)
+	}
+	signer, ok := private.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("keyring: stored key %s cannot sign", stored.ID)
+	}
+	k.private = signer
+	return k, nil
+}
+
+func newAEAD(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("keyring: %w", err)
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// seal and unseal bind what they encrypt to the purpose it serves.
+func seal(aead cipher.AEAD, plain []byte, purpose string) []byte {
+	return aead.Seal(nil, nil, plain, []byte(purpose))
+}
+
+func unseal(aead cipher.AEAD, sealed []byte, purpose string) ([]byte, error) {
+	return aead.Open(nil, nil, sealed, []byte(purpose))
+}

@@ -1,0 +1,252 @@
+package keyring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// Config is what [Open] needs.
+type Config struct {
+	Store      storage.Keys
+	Algorithms []string      // JWS algorithms that must each have a key
+	Rotation   time.Duration // how long a key signs
+
+	// Outlive is how long the last thing a key signed or sealed may live: a retired
+	// key stays for that long.
+	Outlive time.Duration
+
+	// EncryptionKey seals private keys in the store; nil stores them as they are.
+	EncryptionKey []byte
+
+	Now     func() time.Time
+	Rotated func(ctx context.Context, algorithm, keyID string) // may be nil
+}
+
+// Secret is the algorithm name of the symmetric keys that [Ring.Seal] uses.
+const Secret = "secret"
+
+// margin covers what keeps replicas from acting at the same instant: unequal clocks
+// and rings read a moment ago.
+const margin = time.Hour
+
+// Ring is the live key ring. It may be used from many goroutines at once.
+type Ring struct {
+	config Config
+	lead   time.Duration // how long a key is published before it signs
+	stale  time.Duration // how old a ring read from the store may be
+
+	current atomic.Pointer[snapshot]
+	mu      sync.Mutex // held while reading the store or changing the ring
+}
+
+// snapshot is the ring as it was read at one moment, with the keys parsed. It is
+// never changed once published.
+type snapshot struct {
+	ring   storage.KeyRing
+	keys   []*key // in the ring's order
+	readAt time.Time
+}
+
+// Open reads the ring and makes what keys are missing.
+func Open(ctx context.Context, config Config) (*Ring, error) {
+	lead := min(24*time.Hour, config.Rotation/4)
+	r := &Ring{config: config, lead: lead, stale: min(time.Minute, lead/4)}
+	if _, err := r.refresh(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// usable returns a snapshot that is fresh and in which no step is due.
+//
+// When it has to ask the store, one goroutine does so. The others go on with what
+// they hold, and so does that one if the store is away: a key stays published for
+// margin beyond the last thing it may have signed.
+func (r *Ring) usable(ctx context.Context) (*snapshot, error) {
+	s := r.current.Load()
+	if r.fresh(s) {
+		return s, nil
+	}
+	age := r.config.Now().Sub(s.readAt)
+	tolerable := age >= 0 && age < margin/2
+	if !r.mu.TryLock() {
+		if tolerable {
+			return s, nil
+		}
+		r.mu.Lock()
+	}
+	defer r.mu.Unlock()
+	if s = r.current.Load(); r.fresh(s) {
+		return s, nil
+	}
+	renewed, err := r.refresh(ctx)
+	if err != nil && tolerable {
+		return s, nil
+	}
+	return renewed, err
+}
+
+// fresh reports whether s was read recently and nothing in it is due.
+func (r *Ring) fresh(s *snapshot) bool {
+	now := r.config.Now()
+	age := now.Sub(s.readAt)
+	return age >= 0 && age < r.stale && !r.due(s.ring.Keys, now)
+}
+
+// refresh reads the ring and takes every step that is due. r.mu is held.
+func (r *Ring) refresh(ctx context.Context) (*snapshot, error) {
+	for range 8 { // every failed swap means that somebody else's succeeded
+		ring, err := r.config.Store.Keys(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("keyring: reading the key ring: %w", err)
+		}
+		now := r.config.Now()
+		if !r.due(ring.Keys, now) {
+			return r.publish(ring, now)
+		}
+		next, made, err := r.step(ring, now)
+		if err != nil {
+			return nil, err
+		}
+		switch err := r.config.Store.SwapKeys(ctx, *next); {
+		case errors.Is(err, storage.ErrConflict):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("keyring: storing the key ring: %w", err)
+		}
+		s, err := r.publish(next, now)
+		if err == nil && r.config.Rotated != nil {
+			for _, k := range made {
+				r.config.Rotated(ctx, k.Algorithm, k.ID)
+			}
+		}
+		return s, err
+	}
+	return nil, errors.New("keyring: other processes keep changing the key ring")
+}
+
+func (r *Ring) publish(ring *storage.KeyRing, now time.Time) (*snapshot, error) {
+	s := &snapshot{ring: *ring, readAt: now}
+	old := r.current.Load()
+	for _, stored := range ring.Keys {
+		k := old.find(stored.ID)
+		if k == nil {
+			var err error
+			if k, err = parse(stored, r.config.EncryptionKey); err != nil {
+				return nil, err
+			}
+		} else {
+			k = k.with(stored)
+		}
+		s.keys = append(s.keys, k)
+	}
+	r.current.Store(s)
+	return s, nil
+}
+
+// algorithms are those that must have a key.
+func (r *Ring) algorithms() []string { return append([]string{Secret}, r.config.Algorithms...) }
+
+// due reports whether a key must be made or dropped.
+func (r *Ring) due(keys []storage.Key, now time.Time) bool {
+	for _, algorithm := range r.algorithms() {
+		if newest := newest(keys, algorithm); newest == nil || r.successorDue(newest, now) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(keys, func(k storage.Key) bool { return expired(k, now) })
+}
+
+// successorDue reports whether it is time to publish the key that follows k.
+func (r *Ring) successorDue(k *storage.Key, now time.Time) bool {
+	return !now.Before(k.ActiveAt.Add(r.config.Rotation - r.lead))
+}
+
+// step makes the ring that follows.
+func (r *Ring) step(ring *storage.KeyRing, now time.Time) (*storage.KeyRing, []storage.Key, error) {
+	next := &storage.KeyRing{Revision: ring.Revision + 1}
+	for _, k := range ring.Keys {
+		if !expired(k, now) {
+			next.Keys = append(next.Keys, k)
+		}
+	}
+	var made []storage.Key
+	for _, algorithm := range r.algorithms() {
+		activeAt := now // the first of its kind is needed at once
+		if last := newest(next.Keys, algorithm); last != nil {
+			if !r.successorDue(last, now) {
+				continue
+			}
+			activeAt = last.ActiveAt.Add(r.config.Rotation)
+			if earliest := now.Add(r.lead); activeAt.Before(earliest) {
+				activeAt = earliest
+			}
+			last.RetiredAt = activeAt
+			last.ExpiresAt = activeAt.Add(r.config.Outlive + margin)
+		}
+		k, err := generate(algorithm, r.config.EncryptionKey)
+		if err != nil {
+			return nil, nil, err
+		}
+		k.CreatedAt, k.ActiveAt = now.UTC(), activeAt.UTC()
+		next.Keys = append(next.Keys, k)
+		made = append(made, k)
+	}
+	return next, made, nil
+}
+
+func expired(k storage.Key, now time.Time) bool {
+	return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
+}
+
+// newest is the key of this algorithm that will sign last.
+func newest(keys []storage.Key, algorithm string) *storage.Key {
+	var found *storage.Key
+	for i := range keys {
+		if k := &keys[i]; k.Algorithm == algorithm && (found == nil || !k.ActiveAt.Before(found.ActiveAt)) {
+			found = k
+		}
+	}
+	return found
+}
+
+// active is the key of this algorithm that signs now: the one that began last. If
+// the clock stands before all of them, it is the first.
+func (s *snapshot) active(algorithm string, now time.Time) *key {
+	var found *key
+	for _, k := range s.keys {
+		if k.Algorithm != algorithm {
+			continue
+		}
+		began := !k.ActiveAt.After(now)
+		switch {
+		case found == nil:
+			found = k
+		case began && (found.ActiveAt.After(now) || !k.ActiveAt.Before(found.ActiveAt)):
+			found = k
+		case !began && found.ActiveAt.After(now) && k.ActiveAt.Before(found.ActiveAt):
+			found = k
+		}
+	}
+	return found
+}
+
+// find is the key with this ID; nil if there is none.
+func (s *snapshot) find(id string) *key {
+	if s == nil {
+		return nil
+	}
+	for _, k := range s.keys {
+		if k.ID == id {
+			return k
+		}
+	}
+	return nil
+}

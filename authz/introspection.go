@@ -1,0 +1,115 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/grantor-oauth/grantor/authz/resource"
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// Introspect handles a request to the introspection endpoint (RFC 7662 §2.1). Only
+// clients with a secret may ask. A resource server learns about every access token;
+// any other client only about its own tokens, refresh tokens included. For
+// everything else the answer is that it is not active, without a reason (§2.2, §4).
+func (s *Server) Introspect(ctx context.Context, req *Request) (Introspection, error) {
+	answer, client, err := s.introspect(ctx, req)
+	if err != nil {
+		return nil, s.report(ctx, err, idOf(client), "")
+	}
+	return answer, nil
+}
+
+func (s *Server) introspect(ctx context.Context, req *Request) (Introspection, *Client, *Error) {
+	if err := checkParameters(req.Parameters); err != nil {
+		return nil, nil, err
+	}
+	client, refused := s.authenticateClient(ctx, req)
+	if refused != nil {
+		return nil, nil, refused
+	}
+	if public(client) {
+		return nil, client, badClient("public_client")
+	}
+	token := req.Parameters.Get("token")
+	if token == "" {
+		return nil, client, missing("token")
+	}
+	verified, err := s.VerifyAccessToken(ctx, token)
+	if err == nil {
+		if verified.ClientID != client.ID && !client.ResourceServer {
+			return inactive(), client, nil
+		}
+		return s.describe(verified), client, nil
+	}
+	if !errors.Is(err, resource.ErrInvalidToken) {
+		return nil, client, unavailable(err)
+	}
+	answer, err := s.introspectRefreshToken(ctx, client, token)
+	if err != nil {
+		return nil, client, unavailable(err)
+	}
+	return answer, client, nil
+}
+
+func inactive() Introspection { return Introspection{"active": false} }
+
+// describe is the answer for an active access token. The host's claims come first,
+// so that they cannot stand in for the server's.
+func (s *Server) describe(t *resource.Token) Introspection {
+	answer := Introspection{}
+	for name, value := range t.Claims {
+		answer[name] = value
+	}
+	answer["active"] = true
+	answer["token_type"] = "Bearer"
+	answer["iss"] = t.Issuer
+	answer["sub"] = t.Subject
+	answer["client_id"] = t.ClientID
+	answer["aud"] = audience(t.Audience)
+	answer["scope"] = strings.Join(t.Scopes, " ")
+	answer["iat"] = t.IssuedAt.Unix()
+	answer["exp"] = t.ExpiresAt.Unix()
+	if t.ID != "" {
+		answer["jti"] = t.ID
+	}
+	if !t.AuthTime.IsZero() {
+		answer["auth_time"] = t.AuthTime.Unix()
+	}
+	if t.ACR != "" {
+		answer["acr"] = t.ACR
+	}
+	if len(t.AMR) > 0 {
+		answer["amr"] = t.AMR
+	}
+	return answer
+}
+
+// introspectRefreshToken answers for a client's own refresh token. A resource server
+// that is shown one learns nothing: it has no business with it.
+func (s *Server) introspectRefreshToken(ctx context.Context, client *Client, token string) (Introspection, error) {
+	record, err := s.config.Storage.Token(ctx, digestOf(token))
+	if errors.Is(err, storage.ErrNotFound) {
+		return inactive(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if record.Kind != storage.RefreshToken || record.ClientID != client.ID || !record.RevokedAt.IsZero() ||
+		!record.ConsumedAt.IsZero() || !s.now().Before(record.ExpiresAt) {
+		return inactive(), nil
+	}
+	grant, err := s.config.Storage.Grant(ctx, record.GrantID)
+	if errors.Is(err, storage.ErrNotFound) || (err == nil && !grant.RevokedAt.IsZero()) {
+		return inactive(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return Introspection{
+		"active": true, "iss": s.config.Issuer, "sub": grant.Subject, "client_id": client.ID,
+		"scope": strings.Join(record.Scopes, " "),
+		"iat":   record.IssuedAt.Unix(), "exp": record.ExpiresAt.Unix(),
+	}, nil
+}

@@ -1,0 +1,51 @@
+package authz
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// user asks the host who is at the browser. A response means that the browser has to
+// go somewhere else first.
+func (a *authorization) user(req *AuthorizationRequest) (*User, *AuthorizationResponse, error) {
+	ctx := req.HTTP.Context()
+	user, err := a.config.Login(req.HTTP)
+	var login *loginRedirect
+	switch {
+	case errors.As(err, &login):
+		if a.prompts("none") {
+			return nil, a.refuse(ctx, failed(loginRequired, "login_required", "The user is not signed in."), ""), nil
+		}
+		return nil, &AuthorizationResponse{Redirect: login.withReturnTo(a.restartURL())}, nil
+	case err != nil:
+		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.client.ID, "")
+	case user == nil:
+		err := errors.New("the Login hook returned neither a user nor an error; return RedirectToLogin when nobody is signed in")
+		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.client.ID, "")
+	case user.Subject == "" || !text(user.Subject):
+		err := errors.New("the Login hook returned a User whose Subject is empty or not text; put the account's lasting ID there")
+		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.client.ID, "")
+	}
+	return user, nil, nil
+}
+
+// restartURL is the way back to this request, as a path on this host: it is built
+// from the configuration, never from what the browser calls the host.
+func (a *authorization) restartURL() string {
+	params := url.Values{}
+	for name, values := range a.params {
+		if len(values) > 0 && values[0] != "" {
+			params[name] = values
+		}
+	}
+	return a.paths.authorization + "?" + params.Encode()
+}
+
+func (l *loginRedirect) withReturnTo(path string) string {
+	separator := "?"
+	if strings.Contains(l.to, "?") {
+		separator = "&"
+	}
+	return l.to + separator + url.Values{"return_to": {path}}.Encode()
+}

@@ -1,0 +1,120 @@
+package authz
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Request is a request to an endpoint that clients call directly, with its
+// transport taken off: the form parameters, and the Authorization header if there
+// was one.
+type Request struct {
+	Parameters    url.Values
+	Authorization string
+}
+
+// AuthorizationRequest is a request to the authorization endpoint (RFC 6749
+// §4.1.1).
+type AuthorizationRequest struct {
+	Parameters url.Values
+
+	// HTTP is the request as it arrived; it is handed to the Login hook.
+	HTTP *http.Request
+
+	// Browser is a random value that this browser alone holds, from a cookie. The
+	// consent page is bound to it.
+	Browser string
+}
+
+// AuthorizationResponse says what to do with the browser: exactly one field is
+// set.
+type AuthorizationResponse struct {
+	// Redirect is where to send it, with status 303: to the client with a code or an
+	// error, or to the host's sign-in page.
+	Redirect string
+
+	// Consent is the page to show.
+	Consent *ConsentPrompt
+}
+
+// ConsentPrompt is what the consent page shows and sends back.
+type ConsentPrompt struct {
+	Client *Client
+	User   *User
+
+	// Scopes are what the client asks for, in its order.
+	Scopes []ScopePrompt
+
+	// RedirectHost is the host that the answer goes to, or the scheme of a
+	// private-use redirect; Loopback tells that it is an application on this very
+	// device, which anybody's program could be (RFC 8252 §8.6).
+	RedirectHost string
+	Loopback     bool
+
+	// Interaction is the sealed state of this prompt; it comes back in
+	// [ConsentSubmission].
+	Interaction string
+}
+
+// ScopePrompt is one line of the consent page.
+type ScopePrompt struct {
+	Name        string
+	Description string // empty if the host gave none
+	Remembered  bool   // the user has granted it to this client before
+}
+
+// ConsentSubmission is what comes back from the consent page.
+type ConsentSubmission struct {
+	// Interaction is what the prompt held; HTTP and Browser are as in
+	// [AuthorizationRequest].
+	Interaction string
+	HTTP        *http.Request
+	Browser     string
+
+	// Approve is the user's answer; Scopes are the lines left ticked.
+	Approve bool
+	Scopes  []string
+}
+
+// TokenResponse is a successful answer of the token endpoint (RFC 6749 §5.1). It
+// holds live credentials: do not log it.
+type TokenResponse struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"` // seconds
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
+}
+
+// Introspection is an answer of the introspection endpoint (RFC 7662 §2.2): the
+// members to send. For a token that is not active it is {"active": false} and
+// nothing else.
+type Introspection map[string]any
+
+// Metadata describes the server to clients (RFC 8414 §2). It holds what is true of
+// this server, and nothing else.
+type Metadata struct {
+	Issuer                                     string   `json:"issuer"`
+	AuthorizationEndpoint                      string   `json:"authorization_endpoint"`
+	TokenEndpoint                              string   `json:"token_endpoint"`
+	JWKSURI                                    string   `json:"jwks_uri"`
+	ScopesSupported                            []string `json:"scopes_supported,omitempty"`
+	ResponseTypesSupported                     []string `json:"response_types_supported"`
+	ResponseModesSupported                     []string `json:"response_modes_supported"`
+	GrantTypesSupported                        []string `json:"grant_types_supported"`
+	TokenEndpointAuthMethodsSupported          []string `json:"token_endpoint_auth_methods_supported"`
+	RevocationEndpoint                         string   `json:"revocation_endpoint"`
+	RevocationEndpointAuthMethodsSupported     []string `json:"revocation_endpoint_auth_methods_supported"`
+	IntrospectionEndpoint                      string   `json:"introspection_endpoint"`
+	IntrospectionEndpointAuthMethodsSupported  []string `json:"introspection_endpoint_auth_methods_supported"`
+	CodeChallengeMethodsSupported              []string `json:"code_challenge_methods_supported"`
+	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
+}
+
+// accessTokenAnswer is a TokenResponse on its way: with the instant it expires, so
+// that an answer that is given again tells the time that is left.
+type accessTokenAnswer struct {
+	TokenResponse
+	ExpiresAt time.Time `json:"expires_at"`
+}

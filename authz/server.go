@@ -1,0 +1,144 @@
+package authz
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/grantor-oauth/grantor/authz/internal/engine"
+	"github.com/grantor-oauth/grantor/authz/internal/keyring"
+)
+
+// Server is the authorization server. Its methods take protocol requests and
+// return protocol answers; package handlers puts HTTP around them. They may be
+// called from many goroutines at once. A Server holds no goroutine and nothing to
+// close.
+type Server struct {
+	config  Config
+	log     *slog.Logger
+	now     func() time.Time
+	clients map[string]*Client // those registered in code; never changed
+	origins []string
+	paths   struct{ prefix, authorization string }
+
+	keys    *keyring.Ring
+	engine  *engine.Engine
+	secrets *secrets
+}
+
+// New makes a server. On first start it makes the signing keys and stores them. The
+// error names every fault of the configuration at once, each with its cure.
+func New(config Config) (*Server, error) {
+	if err := config.complete(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		config: config,
+		log:    config.Logger,
+		// To the microsecond, in UTC: what every backend keeps.
+		now:     func() time.Time { return config.Clock().UTC().Truncate(time.Microsecond) },
+		clients: map[string]*Client{},
+		origins: slices.Clone(config.AllowedOrigins),
+		secrets: newSecrets(),
+	}
+	issuer, _ := url.Parse(config.Issuer)
+	s.paths.prefix = issuer.Path + config.Prefix
+	s.paths.authorization = s.paths.prefix + "/authorize"
+	if err := s.addClients(config.Clients); err != nil {
+		return nil, err
+	}
+	var err error
+	s.keys, err = keyring.Open(context.Background(), keyring.Config{
+		Store:         config.Storage,
+		Algorithms:    config.SigningAlgorithms,
+		Rotation:      config.KeyRotation,
+		Outlive:       maxAccessToken,
+		EncryptionKey: config.EncryptionKey,
+		Now:           s.now,
+		Rotated: func(ctx context.Context, algorithm, keyID string) {
+			s.emit(ctx, Event{Type: KeyRotated, Reason: algorithm})
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("authz: %w", err)
+	}
+	s.engine = engine.New(engine.Config{
+		Store:           config.Storage,
+		MintAccessToken: s.mintAccessToken,
+		NewCredential:   newCredential,
+		DigestOf:        digestOf,
+	})
+	return s, nil
+}
+
+// Issuer is the server's name, as configured.
+func (s *Server) Issuer() string { return s.config.Issuer }
+
+// Resource is the identifier of the resource server that access tokens are for:
+// their aud claim.
+func (s *Server) Resource() string { return s.config.Resource }
+
+// OriginAllowed reports whether a page of this origin may call the token and
+// revocation endpoints (CORS).
+func (s *Server) OriginAllowed(origin string) bool { return slices.Contains(s.origins, origin) }
+
+// JWKS is the key set to publish (RFC 7517 §5). It may be cached for up to five
+// minutes: a new key is published for longer than that before it signs.
+func (s *Server) JWKS(ctx context.Context) (*jose.JSONWebKeySet, error) {
+	set, err := s.keys.Public(ctx)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return set, nil
+}
+
+// supportedGrantTypes are what the token endpoint handles.
+var supportedGrantTypes = []string{grantAuthorizationCode, grantRefreshToken, grantClientCredentials}
+
+// Metadata describes the server (RFC 8414 §2).
+func (s *Server) Metadata() *Metadata {
+	base := strings.TrimSuffix(s.config.Issuer, "/") + s.config.Prefix
+	scopes := make([]string, 0, len(s.config.Scopes))
+	for scope := range s.config.Scopes {
+		scopes = append(scopes, scope)
+	}
+	slices.Sort(scopes)
+	confidential := []string{authBasic, authPost}
+	anyClient := append(slices.Clone(confidential), authNone)
+	return &Metadata{
+		Issuer:                                     s.config.Issuer,
+		AuthorizationEndpoint:                      base + "/authorize",
+		TokenEndpoint:                              base + "/token",
+		JWKSURI:                                    base + "/jwks",
+		ScopesSupported:                            scopes,
+		ResponseTypesSupported:                     []string{"code"},
+		ResponseModesSupported:                     []string{"query"},
+		GrantTypesSupported:                        supportedGrantTypes,
+		TokenEndpointAuthMethodsSupported:          anyClient,
+		RevocationEndpoint:                         base + "/revoke",
+		RevocationEndpointAuthMethodsSupported:     anyClient,
+		IntrospectionEndpoint:                      base + "/introspect",
+		IntrospectionEndpointAuthMethodsSupported:  confidential,
+		CodeChallengeMethodsSupported:              []string{"S256"},
+		AuthorizationResponseIssParameterSupported: true,
+	}
+}
+
+// report tells the host and the log about a refusal, and returns it.
+func (s *Server) report(ctx context.Context, e *Error, clientID, subject string) *Error {
+	level := slog.LevelInfo
+	if e.Status >= 500 {
+		level = slog.LevelError
+	}
+	s.log.LogAttrs(ctx, level, "request refused",
+		slog.String("error", e.Code), slog.String("reason", e.Reason),
+		slog.String("client_id", clientID), slog.Any("cause", e.cause))
+	s.emit(ctx, Event{Type: RequestRefused, ClientID: clientID, Subject: subject, Reason: e.Reason})
+	return e
+}

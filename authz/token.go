@@ -1,0 +1,206 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grantor-oauth/grantor/authz/internal/engine"
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// Token handles a request to the token endpoint (RFC 6749 §3.2): the grants
+// authorization_code (§4.1.3, with RFC 7636 §4.5), refresh_token (§6) and
+// client_credentials (§4.4). What it returns has been stored.
+func (s *Server) Token(ctx context.Context, req *Request) (*TokenResponse, error) {
+	client, answer, err := s.token(ctx, req)
+	if err != nil {
+		return nil, s.report(ctx, err, idOf(client), "")
+	}
+	left := answer.ExpiresAt.Sub(s.now().Truncate(time.Second))
+	answer.ExpiresIn = max(int64(left/time.Second), 0)
+	return &answer.TokenResponse, nil
+}
+
+func idOf(c *Client) string {
+	if c == nil {
+		return ""
+	}
+	return c.ID
+}
+
+// token does what Token says, in the order that keeps a failing request from using
+// anything up: form, client, policy, and only then the code or token.
+func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessTokenAnswer, *Error) {
+	if err := checkParameters(req.Parameters); err != nil {
+		return nil, nil, err
+	}
+	grantType := req.Parameters.Get("grant_type")
+	switch {
+	case grantType == "":
+		return nil, nil, missing("grant_type")
+	case !slices.Contains(supportedGrantTypes, grantType):
+		return nil, nil, failed(unsupportedGrantType, "grant_type_not_supported", "The grant_type is not supported.")
+	}
+	client, err := s.authenticateClient(ctx, req)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !slices.Contains(grantTypesOf(client), grantType) {
+		return client, nil, failed(unauthorizedClient, "grant_type_not_allowed", "This client may not use this grant type.")
+	}
+	if err := s.checkResources(req.Parameters); err != nil { // RFC 8707 §2.2
+		return client, nil, err
+	}
+	r := &engine.TokenRequest{
+		Client:     client,
+		GrantTypes: grantTypesOf(client),
+		Parameters: req.Parameters,
+		At:         s.now(),
+		Resources:  []string{s.config.Resource},
+		IssueRefreshToken: func(scopes []string) bool {
+			return s.config.IssueRefreshToken(client, scopes)
+		},
+	}
+	r.AccessTokenExpiresAt = func(grant *storage.Grant) time.Time {
+		// Whole seconds, because that is what a JWT can say (RFC 7519 §2, NumericDate).
+		at := r.At.Truncate(time.Second).Add(s.accessTokenLifetime(client))
+		if grant != nil {
+			at = earlier(at, grant.ExpiresAt.Truncate(time.Second))
+		}
+		return at
+	}
+	r.RefreshTokenExpiresAt = func(grant *storage.Grant) time.Time {
+		return earlier(r.At.Add(s.refreshTokenIdle(client)), grant.ExpiresAt)
+	}
+	var answer *accessTokenAnswer
+	switch grantType {
+	case grantAuthorizationCode:
+		answer, err = s.redeemCode(ctx, r)
+	case grantRefreshToken:
+		answer, err = s.refresh(ctx, r)
+	case grantClientCredentials:
+		answer, err = s.issueToClient(ctx, r)
+	}
+	return client, answer, err
+}
+
+// redeemCode: RFC 6749 §4.1.3.
+func (s *Server) redeemCode(ctx context.Context, r *engine.TokenRequest) (*accessTokenAnswer, *Error) {
+	for _, name := range []string{"code", "code_verifier"} { // RFC 7636 §4.5
+		if r.Parameters.Get(name) == "" {
+			return nil, missing(name)
+		}
+	}
+	issued, lastWill, err := s.engine.Token(ctx, r)
+	if lastWill != nil {
+		return nil, s.endReplayed(ctx, r, *lastWill)
+	}
+	if err != nil {
+		return nil, s.fromEngine(err)
+	}
+	switch err := s.config.Storage.Commit(ctx, issued.Write); {
+	case err == nil:
+	case errors.Is(err, storage.ErrConsumed):
+		// Somebody redeemed the code between our look at it and the commit. A code that
+		// comes twice is a code that comes twice, however close together.
+		return nil, s.endReplayed(ctx, r, storage.Write{At: r.At, Revoke: []storage.Revocation{
+			{GrantID: issued.Grant.ID, Reason: engine.ReasonCodeReplayed},
+		}})
+	default:
+		return nil, notCommitted(err)
+	}
+	s.emit(ctx, Event{Type: TokenIssued, ClientID: r.Client.ID, Subject: issued.Grant.Subject, GrantID: issued.Grant.ID, Scopes: issued.Scopes})
+	return answerOf(issued), nil
+}
+
+// issueToClient: RFC 6749 §4.4. A signed token is stored nowhere, so there may be
+// nothing to commit.
+func (s *Server) issueToClient(ctx context.Context, r *engine.TokenRequest) (*accessTokenAnswer, *Error) {
+	var refused *Error
+	if r.Scopes, refused = s.resolveScope(r.Client, r.Parameters.Get("scope")); refused != nil {
+		return nil, refused
+	}
+	// offline_access asks for a refresh token, which this grant never yields (§4.4.3).
+	r.Scopes = without(r.Scopes, []string{offlineAccess})
+	issued, _, err := s.engine.Token(ctx, r)
+	if err != nil {
+		return nil, s.fromEngine(err)
+	}
+	if len(issued.Write.Tokens) > 0 {
+		if err := s.config.Storage.Commit(ctx, issued.Write); err != nil {
+			return nil, notCommitted(err)
+		}
+	}
+	s.emit(ctx, Event{Type: TokenIssued, ClientID: r.Client.ID, Scopes: issued.Scopes})
+	return answerOf(issued), nil
+}
+
+// endReplayed ends the grant whose code or refresh token came back (RFC 6749 §4.1.2,
+// RFC 9700 §4.14.2). If that cannot be stored the answer is 503, so that the next try
+// ends it.
+func (s *Server) endReplayed(ctx context.Context, r *engine.TokenRequest, w storage.Write) *Error {
+	if err := s.config.Storage.Commit(ctx, w); err != nil {
+		return unavailable(err)
+	}
+	end := w.Revoke[0]
+	s.emit(ctx, Event{Type: ReplayDetected, ClientID: r.Client.ID, GrantID: end.GrantID, Reason: end.Reason})
+	return badGrant(end.Reason)
+}
+
+// badGrant is invalid_grant, worded the same whatever is wrong.
+func badGrant(reason string) *Error { return failed(invalidGrant, reason, descriptions[invalidGrant]) }
+
+// notCommitted says why a commit of new tokens did not happen.
+func notCommitted(err error) *Error {
+	switch {
+	case errors.Is(err, storage.ErrConsumed):
+		return badGrant("already_consumed").because(err)
+	case errors.Is(err, storage.ErrRevoked), errors.Is(err, storage.ErrNotFound):
+		return badGrant("grant_revoked").because(err)
+	}
+	return unavailable(err)
+}
+
+func answerOf(issued *engine.Issued) *accessTokenAnswer {
+	return &accessTokenAnswer{
+		TokenResponse: TokenResponse{
+			AccessToken:  issued.AccessToken,
+			TokenType:    "Bearer",
+			RefreshToken: issued.RefreshToken,
+			Scope:        strings.Join(issued.Scopes, " "),
+		},
+		ExpiresAt: issued.ExpiresAt,
+	}
+}
+
+// The lifetimes that hold for a client. Those from a host's own client storage are
+// bounded here, because nobody checked them.
+
+func (s *Server) accessTokenLifetime(c *Client) time.Duration {
+	return lifetime(c.AccessTokenLifetime, s.config.Lifetimes.AccessToken, maxAccessToken)
+}
+
+func (s *Server) refreshTokenIdle(c *Client) time.Duration {
+	return lifetime(c.RefreshTokenIdle, s.config.Lifetimes.RefreshTokenIdle, maxRefreshToken)
+}
+
+func (s *Server) refreshTokenLifetime(c *Client) time.Duration {
+	return lifetime(c.RefreshTokenLifetime, s.config.Lifetimes.RefreshToken, maxRefreshToken)
+}
+
+func lifetime(clients, servers, most time.Duration) time.Duration {
+	if clients <= 0 {
+		return servers
+	}
+	return min(clients, most)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

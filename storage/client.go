@@ -1,0 +1,88 @@
+package storage
+
+import "time"
+
+// Client is a registered OAuth client (RFC 6749 §2). Field names follow the
+// metadata names of RFC 7591 §2 where there is one. The zero value of every field
+// but ID is usable; authz documents the defaults it applies.
+type Client struct {
+	// ID is the client_id. Registered clients get one from the server; clients
+	// registered in code name their own.
+	ID string `cbor:"1,keyasint" json:"client_id"`
+
+	// Name, LogoURI, URI, PolicyURI and TOSURI are shown to users at consent.
+	Name      string `cbor:"2,keyasint,omitempty" json:"client_name,omitempty"`
+	LogoURI   string `cbor:"3,keyasint,omitempty" json:"logo_uri,omitempty"`
+	URI       string `cbor:"4,keyasint,omitempty" json:"client_uri,omitempty"`
+	PolicyURI string `cbor:"5,keyasint,omitempty" json:"policy_uri,omitempty"`
+	TOSURI    string `cbor:"6,keyasint,omitempty" json:"tos_uri,omitempty"`
+
+	// RedirectURIs are compared byte for byte (RFC 9700 §2.1), except that a
+	// registered loopback URI of a native client matches on any port (RFC 8252
+	// §7.3).
+	RedirectURIs []string `cbor:"7,keyasint,omitempty" json:"redirect_uris,omitempty"`
+
+	// GrantTypes are the grant_type values the client may use at the token
+	// endpoint. Empty means authorization_code and refresh_token.
+	GrantTypes []string `cbor:"8,keyasint,omitempty" json:"grant_types,omitempty"`
+
+	// Scopes are all that the client may ever ask for; DefaultScopes, a subset, is
+	// what a request without a scope parameter gets. Empty DefaultScopes means all
+	// of Scopes.
+	Scopes        []string `cbor:"9,keyasint,omitempty" json:"scopes,omitempty"`
+	DefaultScopes []string `cbor:"10,keyasint,omitempty" json:"default_scopes,omitempty"`
+
+	// TokenEndpointAuthMethod is client_secret_basic, client_secret_post or none
+	// (a public client). Empty means none for a client without Secrets, and either
+	// of the secret methods for one with.
+	TokenEndpointAuthMethod string `cbor:"11,keyasint,omitempty" json:"token_endpoint_auth_method,omitempty"`
+
+	// Secrets are the client's live secrets; any of them authenticates it, so that
+	// one can be replaced without an outage.
+	Secrets []Secret `cbor:"12,keyasint,omitempty" json:"-"`
+
+	// ApplicationType is "native" for an application on the user's device, for
+	// which loopback and private-use-scheme redirects are allowed (RFC 8252), or
+	// "web", the default.
+	ApplicationType string `cbor:"13,keyasint,omitempty" json:"application_type,omitempty"`
+
+	// AllowedOrigins may call the token and revocation endpoints from a browser
+	// (CORS): scheme, host and port, nothing more.
+	AllowedOrigins []string `cbor:"14,keyasint,omitempty" json:"allowed_origins,omitempty"`
+
+	// FirstParty clients belong to the host itself: their users are not asked for
+	// consent, unless the client is native, where anybody can pose as it (RFC 8252
+	// §8.6).
+	FirstParty bool `cbor:"15,keyasint,omitempty" json:"first_party,omitempty"`
+
+	// ResourceServer clients may introspect access tokens that were issued to
+	// others (RFC 7662 §2.1).
+	ResourceServer bool `cbor:"16,keyasint,omitempty" json:"resource_server,omitempty"`
+
+	// AccessTokenFormat is "jwt", "opaque", or empty for the server's default.
+	AccessTokenFormat string `cbor:"17,keyasint,omitempty" json:"access_token_format,omitempty"`
+
+	// AccessTokenSigningAlg picks one of the server's algorithms for this client's
+	// JWT access tokens; empty for the server's first.
+	AccessTokenSigningAlg string `cbor:"18,keyasint,omitempty" json:"access_token_signing_alg,omitempty"`
+
+	// The lifetimes override the server's where they are not zero.
+	AccessTokenLifetime  time.Duration `cbor:"19,keyasint,omitempty" json:"access_token_lifetime,omitempty"`
+	RefreshTokenIdle     time.Duration `cbor:"20,keyasint,omitempty" json:"refresh_token_idle,omitempty"`
+	RefreshTokenLifetime time.Duration `cbor:"21,keyasint,omitempty" json:"refresh_token_lifetime,omitempty"`
+
+	// Disabled clients are treated as if they did not exist.
+	Disabled bool `cbor:"22,keyasint,omitempty" json:"disabled,omitempty"`
+
+	CreatedAt time.Time `cbor:"23,keyasint,omitempty" json:"created_at"`
+}
+
+// Secret is a client secret as it is stored: never the secret itself.
+type Secret struct {
+	// Hash is in PHC string format: "$sha256$…" for secrets with enough random bits
+	// to need no stretching, "$argon2id$…" for those that people chose.
+	Hash string `cbor:"1,keyasint"`
+
+	// ExpiresAt ends the secret's life; zero means it has no end.
+	ExpiresAt time.Time `cbor:"2,keyasint,omitempty"`
+}

@@ -1,0 +1,38 @@
+package storage
+
+import "time"
+
+// Code is a short-lived value that may be used once.
+type Code struct {
+	Digest Digest `cbor:"1,keyasint"`
+
+	// Kind keeps the uses apart.
+	Kind CodeKind `cbor:"2,keyasint"`
+
+	// ClientID is the only client that may use it; GrantID the grant it stands for.
+	ClientID string `cbor:"3,keyasint,omitempty"`
+	GrantID  string `cbor:"4,keyasint,omitempty"`
+
+	// RedirectURI is what the authorization request carried, empty if it carried
+	// none (RFC 6749 §4.1.3).
+	RedirectURI string `cbor:"5,keyasint,omitempty"`
+
+	// CodeChallenge is the S256 challenge (RFC 7636 §4.3).
+	CodeChallenge string `cbor:"6,keyasint,omitempty"`
+
+	IssuedAt   time.Time `cbor:"7,keyasint"`
+	ExpiresAt  time.Time `cbor:"8,keyasint"`
+	ConsumedAt time.Time `cbor:"9,keyasint,omitempty"` // zero: unused
+}
+
+// CodeKind says what a [Code] is.
+type CodeKind string
+
+// The kinds of [Code].
+const (
+	// AuthorizationCode is the code of RFC 6749 §4.1.2.
+	AuthorizationCode CodeKind = "authorization_code"
+
+	// SeenOnce marks an identifier as used; adding it a second time is ErrExists.
+	SeenOnce CodeKind = "seen_once"
+)

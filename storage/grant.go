@@ -1,0 +1,61 @@
+package storage
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+)
+
+// Grant is one authorization: this user let this client do these things. Every
+// code and token that follows from it carries its ID, and dies with it.
+type Grant struct {
+	// ID comes from [NewGrantID]. It is not a secret.
+	ID string `cbor:"1,keyasint"`
+
+	ClientID string `cbor:"2,keyasint"`
+
+	// Subject is the host's name for the user (the sub claim, RFC 9068 §2.2).
+	Subject string `cbor:"3,keyasint"`
+
+	// Scopes and Resources are what the user granted. Tokens may carry less.
+	Scopes    []string `cbor:"4,keyasint,omitempty"`
+	Resources []string `cbor:"5,keyasint,omitempty"`
+
+	// AuthTime, ACR and AMR tell how the user had signed in (RFC 9068 §2.2.1).
+	AuthTime time.Time `cbor:"6,keyasint,omitempty"`
+	ACR      string    `cbor:"7,keyasint,omitempty"`
+	AMR      []string  `cbor:"8,keyasint,omitempty"`
+
+	CreatedAt time.Time `cbor:"9,keyasint"`
+
+	// ExpiresAt is fixed when the grant is made and never moves: no refresh carries
+	// an authorization past it (RFC 9700 §4.14.2).
+	ExpiresAt time.Time `cbor:"10,keyasint"`
+
+	// RevokedAt is zero while the grant is live; RevokedReason says why it is not.
+	RevokedAt     time.Time `cbor:"11,keyasint,omitempty"`
+	RevokedReason string    `cbor:"12,keyasint,omitempty"`
+}
+
+// NewGrantID makes the ID of a grant that expires at the given time: its Unix
+// milliseconds, then 80 random bits, as 32 hexadecimal digits that sort by expiry.
+func NewGrantID(expiresAt time.Time) string {
+	d := NewDigest(expiresAt, "")
+	var id [16]byte
+	copy(id[:6], d[:6])
+	rand.Read(id[6:])
+	return hex.EncodeToString(id[:])
+}
+
+// Consent is what a user has agreed to let a client do. It outlives grants, so
+// that the user is not asked the same question twice.
+type Consent struct {
+	Subject  string `cbor:"1,keyasint"`
+	ClientID string `cbor:"2,keyasint"`
+
+	Scopes    []string `cbor:"3,keyasint,omitempty"`
+	Resources []string `cbor:"4,keyasint,omitempty"`
+
+	GrantedAt time.Time `cbor:"5,keyasint"`
+	ExpiresAt time.Time `cbor:"6,keyasint,omitempty"` // zero: until withdrawn
+}

@@ -1,0 +1,72 @@
+package storage
+
+import "time"
+
+// Write is one atomic change. Its conditions are judged and its effects applied in
+// one transaction: all of it happens, or none.
+//
+// The order of judgement decides which error is reported: ConsumeCodes,
+// ConsumeTokens, Live, then what is to be added (Codes, Grants, Tokens). Consents
+// and Revoke cannot fail. A Write may add a grant and, in the same breath, name it
+// in a Token; it may not add and consume the same record.
+type Write struct {
+	// At is the present by the server's clock. Conditions are judged against it,
+	// it is what ConsumedAt and RevokedAt are set to, and records that expired
+	// before it may be swept.
+	At time.Time
+
+	// ConsumeCodes marks each of these codes as used: ErrNotFound if there is none
+	// or it has expired, ErrConsumed if it was used before.
+	ConsumeCodes []Digest
+
+	// ConsumeTokens marks each of these tokens as used and files an answer with it:
+	// ErrNotFound if there is none or it has expired, ErrRevoked if it was revoked,
+	// ErrConsumed if it was used before.
+	ConsumeTokens []Consumption
+
+	// Live names grants that must exist and be neither expired nor revoked:
+	// ErrNotFound or ErrRevoked otherwise. An effect-free Write with Live alone is
+	// allowed.
+	Live []string
+
+	// Codes, Grants and Tokens are added: ErrExists if one is there already.
+	Codes  []Code
+	Grants []Grant
+	Tokens []Token
+
+	// Consents replace what is stored for the same subject and client.
+	Consents []Consent
+
+	// Revoke ends grants or single tokens. Doing so again changes nothing, and what
+	// does not exist is passed over.
+	Revoke []Revocation
+}
+
+// Consumption uses up one token.
+type Consumption struct {
+	// Digest names the token.
+	Digest Digest
+
+	// Answer is stored in the token's record and can be read back from there: the
+	// successor pair, sealed so that only the presented token opens it.
+	Answer []byte
+}
+
+// Revocation ends grants or one token. Exactly one of the three forms is used:
+// GrantID for that grant; Subject (with ClientID: for that client alone) for every
+// grant of a user, along with the consents for the same; Token for one token.
+type Revocation struct {
+	GrantID string
+
+	Subject  string
+	ClientID string
+
+	// Token names one token. If a record is stored under it, the record is marked;
+	// if not, a marked one is created and kept until Token.ExpiresAt(), which is how
+	// a signed token that is stored nowhere gets revoked.
+	Token Digest
+
+	// Reason is kept with the grant for whoever looks at it later: one of a few
+	// constant words, never user input.
+	Reason string
+}
