@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -131,7 +132,8 @@ func (a *authorization) checkClient(ctx context.Context) *Error {
 	}
 	if client == nil {
 		// Not invalid_client with 401: nobody tried to authenticate.
-		return failed(invalidRequest, "client_unknown", "The application that sent you here is not known to this server.")
+		return failed(invalidRequest, "client_unknown", "The application that sent you here is not known to this server.").
+			because(fmt.Errorf("no active client has the client_id %.200q", id))
 	}
 	a.client = client
 	return nil

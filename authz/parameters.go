@@ -6,19 +6,24 @@ import (
 	"unicode/utf8"
 )
 
-// maxParameter is how long a parameter may be, in bytes.
-const maxParameter = 8 << 10
+// maxParameter is how long a parameter may be, in bytes, and maxParameters all of
+// them together.
+const (
+	maxParameter  = 8 << 10
+	maxParameters = 24 << 10
+)
 
 // checkParameters refuses parameters that are repeated (RFC 6749 §3.1, §3.2), too
 // long, or not text. resource alone may be repeated (RFC 8707 §2). A parameter
 // without a value counts as left out (RFC 6749 §3.1).
 func checkParameters(params url.Values) *Error {
+	total := 0
 	for name, values := range params {
 		if len(values) > 1 && name != "resource" {
 			return failed(invalidRequest, "parameter_repeated", "A request parameter was included more than once.")
 		}
 		for _, v := range values {
-			if len(name)+len(v) > maxParameter {
+			if total += len(name) + len(v); len(name)+len(v) > maxParameter || total > maxParameters {
 				return failed(invalidRequest, "parameter_too_long", "A request parameter is too long.")
 			}
 			// state is the client's own and goes back as it came, escaped.

@@ -28,7 +28,8 @@ func matchRedirectURI(client *Client, requested string) (string, *Error) {
 			}
 		}
 	}
-	return "", failed(invalidRequest, "redirect_uri_not_registered", "The redirect_uri is not registered for this client.")
+	return "", failed(invalidRequest, "redirect_uri_not_registered", "The redirect_uri is not registered for this client.").
+		because(fmt.Errorf("%.300q is not, byte for byte, one of %q; register it or correct the request", requested, client.RedirectURIs))
 }
 
 // The loopback hosts of RFC 8252 §7.3, and localhost (§8.3 prefers the literals, but

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -27,7 +28,8 @@ func (s *Server) resolveScope(client *Client, param string) ([]string, *Error) {
 	}
 	for _, scope := range scopes {
 		if _, known := s.config.Scopes[scope]; !known || !slices.Contains(client.Scopes, scope) {
-			return nil, failed(invalidScope, "scope_not_allowed", "A requested scope is unknown, or this client may not request it.")
+			return nil, failed(invalidScope, "scope_not_allowed", "A requested scope is unknown, or this client may not request it.").
+				because(fmt.Errorf("%.100q is not in Config.Scopes or not in the client's Scopes", scope))
 		}
 	}
 	return scopes, nil

@@ -136,9 +136,12 @@ func (s *Server) report(ctx context.Context, e *Error, clientID, subject string)
 	if e.Status >= 500 {
 		level = slog.LevelError
 	}
-	s.log.LogAttrs(ctx, level, "request refused",
-		slog.String("error", e.Code), slog.String("reason", e.Reason),
-		slog.String("client_id", clientID), slog.Any("cause", e.cause))
+	attrs := []slog.Attr{slog.String("error", e.Code), slog.String("reason", e.Reason), slog.String("client_id", clientID)}
+	if e.cause != nil {
+		// As text: an error that knows how to marshal itself would say more than that.
+		attrs = append(attrs, slog.String("cause", e.cause.Error()))
+	}
+	s.log.LogAttrs(ctx, level, "request refused", attrs...)
 	s.emit(ctx, Event{Type: RequestRefused, ClientID: clientID, Subject: subject, Reason: e.Reason})
 	return e
 }
