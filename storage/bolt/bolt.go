@@ -1,0 +1,132 @@
+// Package bolt keeps everything an authorization server must remember in one file,
+// with no other process to run. It is the default [storage.Store].
+//
+//	db, err := bolt.Open("authz.db")
+//	if err != nil { … }
+//	defer db.Close()
+//
+// One process at a time can have the file open. Put it on a local disk: file locks
+// and memory maps do not work well over a network.
+//
+// # What is promised
+//
+// A write is acknowledged after it has reached the disk, so it survives a crash of
+// the process and of the machine. Writes that arrive while the disk is busy share
+// the next trip to it; a lone writer waits for nobody.
+//
+// Every record carries a checksum over itself and its key, and before this package
+// says that there is no such record, it makes sure that those around the gap are
+// sound and in order. Damage gives an error that wraps [ErrCorrupt], not a wrong
+// answer and not a crash. Open checks how the file hangs together: all of it up to
+// 256 MiB, the inner pages alone beyond that, so that it takes a fraction of a second
+// either way. What is left: bbolt keeps no checksum of its pages, so damage to the
+// number of entries in one page, done while the file is open or in a larger one, can
+// hide the last records of that page.
+//
+// Expired codes, tokens and grants are removed a few at a time beside other writes.
+// The file keeps the space and uses it again.
+//
+// # Secrets
+//
+// The file holds digests of codes and tokens, hashes of client secrets, and the
+// signing keys, which are in clear unless the host gives the server a key to seal
+// them with. It is created readable by its owner only (mode 0600); keep backups the
+// same way.
+//
+// # Versions
+//
+// The file says which schema it was written in. A newer schema is refused with
+// [ErrNewer] rather than guessed at.
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// DB is a [storage.Store] in one file. Use [Open] to make one.
+type DB struct {
+	bolt  *bbolt.DB
+	path  string
+	group group
+
+	// halted, once set, is returned for every further write: after a failed fsync
+	// nobody knows what the disk holds, and a tree that made bbolt panic must not
+	// be built upon.
+	halted atomic.Pointer[error]
+
+	// stuck tells that bbolt's write lock could not be given back.
+	stuck atomic.Bool
+
+	// swept is where the next sweep of each bucket goes on, turn says which bucket
+	// was first last time. Only the group's leader touches them.
+	swept map[bucket][]byte
+	turn  int
+
+	close func() error
+}
+
+var _ storage.Store = (*DB)(nil)
+
+// lockWait is how long Open waits for whoever holds the file: long enough for a
+// predecessor that is just closing it.
+const lockWait = time.Second
+
+// Open opens the file at path, and creates it if there is nothing there. It refuses
+// a file that it cannot trust with one of this package's errors, and then leaves it
+// untouched. An empty file is refused as damaged too: Open never leaves one behind,
+// so an empty file once held something.
+func Open(path string) (*DB, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		err = create(path)
+	}
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	if err := check(path); err != nil {
+		return nil, openError(path, err)
+	}
+	db := &DB{path: path, swept: make(map[bucket][]byte)}
+	err = guard(func() (err error) {
+		db.bolt, err = bbolt.Open(path, fileMode, &bbolt.Options{
+			Timeout:      lockWait,
+			FreelistType: bbolt.FreelistMapType,
+			// check has seen the file; should it vanish before this line, it must
+			// not come back as an empty one.
+			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+				return os.OpenFile(name, flag&^os.O_CREATE, mode)
+			},
+		})
+		return err
+	})
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	db.group.idle.L = &db.group.mu
+	db.close = sync.OnceValue(db.closeOnce)
+	return db, nil
+}
+
+// Close waits for what is under way and releases the file. Further calls do
+// nothing.
+func (db *DB) Close() error { return db.close() }
+
+func (db *DB) closeOnce() error {
+	db.group.shut()
+	if db.stuck.Load() {
+		return fmt.Errorf("%w: %s cannot be released before the process ends", ErrCorrupt, db.path)
+	}
+	if err := db.bolt.Close(); err != nil {
+		return fmt.Errorf("bolt: closing %s: %w", db.path, err)
+	}
+	return nil
+}

@@ -1,0 +1,34 @@
+package bolt_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/grantor-oauth/grantor/storage"
+	"github.com/grantor-oauth/grantor/storage/bolt"
+	"github.com/grantor-oauth/grantor/storage/storagetest"
+)
+
+func TestContract(t *testing.T) {
+	paths := make(map[storage.Store]string)
+	open := func(t testing.TB, path string) storage.Store {
+		t.Helper()
+		db, err := bolt.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths[db] = path
+		return db
+	}
+	storagetest.Run(t, storagetest.Harness{
+		Open: func(t testing.TB) storage.Store {
+			return open(t, filepath.Join(t.TempDir(), "test.db"))
+		},
+		Reopen: func(t testing.TB, s storage.Store) storage.Store {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return open(t, paths[s])
+		},
+	})
+}

@@ -1,0 +1,64 @@
+package bolt
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.etcd.io/bbolt"
+)
+
+// fileMode keeps others away from digests and keys.
+const fileMode = 0o600
+
+// create makes an empty database at path. The file gets its name only when it is
+// complete and on disk, so a crash here leaves no half-made database behind, and of
+// two processes that create the same one, the second opens what the first made.
+func create(path string) (err error) {
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, filepath.Base(path)+".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	tmp.Close()
+	defer os.Remove(tmp.Name())
+
+	db, err := bbolt.Open(tmp.Name(), fileMode, &bbolt.Options{Timeout: lockWait})
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		for _, b := range buckets {
+			if _, err := tx.CreateBucket([]byte(b)); err != nil {
+				return err
+			}
+		}
+		return (&txn{tx: tx}).writeHeader(header{Magic: magic, Schema: schema})
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(tmp.Name(), path); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
+		// No hard links here (FAT, some network file systems).
+		if err := os.Rename(tmp.Name(), path); err != nil {
+			return err
+		}
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes the file's name as durable as its contents. Not every system can do
+// that to a folder (Windows cannot, and does not need it), hence the ignored errors.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	_ = d.Sync()
+	return nil
+}

@@ -1,0 +1,250 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// group lets writes that arrive together share one bbolt transaction, and so one
+// trip to the disk. It has no goroutine and no timer. A caller that finds nobody
+// leading leads: it takes everything that is queued, its own write included, and
+// commits it. What queues meanwhile is led by the first of those who wait.
+type group struct {
+	mu      sync.Mutex
+	idle    sync.Cond // signalled when nobody leads any more
+	queue   []*job
+	leading bool
+	closed  bool
+}
+
+// job is one caller's write.
+type job struct {
+	// at is the Write's present; zero for writes that have none.
+	at time.Time
+
+	// added is how many records the write adds, which sets the pace of the sweep.
+	added int
+
+	// apply judges, then changes. It may be run again from the start, in another
+	// transaction.
+	apply func(t *txn) error
+
+	err   error
+	taken bool          // a leader has it; guarded by group.mu
+	lead  bool          // this caller is the next leader; guarded by group.mu
+	wake  chan struct{} // closed when err is set or lead is
+}
+
+// shut refuses new writes and waits for those under way.
+func (g *group) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	for g.leading {
+		g.idle.Wait()
+	}
+}
+
+// write gets j committed and returns its outcome. If ctx ends while j is still in
+// the queue, j is taken out and does not happen.
+func (db *DB) write(ctx context.Context, j *job) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	g := &db.group
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return storage.ErrClosed
+	}
+	if !g.leading {
+		g.leading = true
+		g.queue = append(g.queue, j)
+		g.mu.Unlock()
+		db.lead()
+		return j.err
+	}
+	j.wake = make(chan struct{})
+	g.queue = append(g.queue, j)
+	g.mu.Unlock()
+
+	select {
+	case <-j.wake:
+	case <-ctx.Done():
+		if g.withdraw(j) {
+			return ctx.Err()
+		}
+		<-j.wake
+	}
+	if j.lead {
+		db.lead()
+	}
+	return j.err
+}
+
+// withdraw takes j out of the queue, unless a leader has it or it is to lead.
+func (g *group) withdraw(j *job) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if j.taken || j.lead {
+		return false
+	}
+	for i, queued := range g.queue {
+		if queued == j {
+			g.queue = append(g.queue[:i], g.queue[i+1:]...)
+			break
+		}
+	}
+	return true
+}
+
+// lead commits what is queued and hands leadership on.
+func (db *DB) lead() {
+	g := &db.group
+	g.mu.Lock()
+	jobs := g.queue
+	g.queue = nil
+	for _, j := range jobs {
+		j.taken = true
+	}
+	g.mu.Unlock()
+
+	db.commit(jobs)
+
+	// The next leader is woken first: the disk is what everybody waits for.
+	g.mu.Lock()
+	if len(g.queue) > 0 {
+		next := g.queue[0]
+		next.lead = true
+		close(next.wake)
+	} else {
+		g.leading = false
+		g.idle.Broadcast()
+	}
+	g.mu.Unlock()
+	for _, j := range jobs {
+		if j.wake != nil && !j.lead {
+			close(j.wake)
+		}
+	}
+}
+
+// commit applies jobs in one transaction and sets the outcome of each. It does not
+// panic.
+func (db *DB) commit(jobs []*job) {
+	for len(jobs) > 0 {
+		if halted := db.halted.Load(); halted != nil {
+			fail(jobs, *halted)
+			return
+		}
+		spoiler := -1
+		err := guard(func() (err error) {
+			spoiler, err = db.commitOnce(jobs)
+			return err
+		})
+		if err == nil {
+			return
+		}
+		if spoiler < 0 {
+			fail(jobs, db.explain(err))
+			return
+		}
+		// One write failed halfway. Nothing is on disk; the others start again
+		// without it.
+		jobs[spoiler].err = db.explain(err)
+		jobs = append(jobs[:spoiler:spoiler], jobs[spoiler+1:]...)
+	}
+}
+
+// fail gives all of jobs the error that undid them. It replaces the facts that some
+// were told already: those may have been judged beside changes that did not happen.
+func fail(jobs []*job, err error) {
+	for _, j := range jobs {
+		j.err = err
+	}
+}
+
+// commitOnce tries jobs in one transaction. If one of them fails after it began to
+// change things, the transaction is given up and spoiler is its index; otherwise
+// spoiler is -1 and err is the whole transaction's.
+func (db *DB) commitOnce(jobs []*job) (spoiler int, err error) {
+	spoiler = -1
+	var tx *bbolt.Tx
+	committing := false
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicError{fmt.Sprint(p)}
+			if committing || tx == nil {
+				db.halt(err)
+				db.stuck.CompareAndSwap(false, tx == nil)
+			}
+		}
+		if err != nil && tx != nil {
+			db.abandon(tx)
+		}
+	}()
+	if tx, err = db.bolt.Begin(true); err != nil {
+		return spoiler, err
+	}
+
+	t := &txn{tx: tx}
+	effects, added := false, 0
+	var at time.Time
+	for i, j := range jobs {
+		t.dirty = false
+		j.err = guard(func() error { return j.apply(t) })
+		if j.err != nil {
+			if t.dirty {
+				return i, j.err
+			}
+			j.err = db.explain(j.err)
+			continue
+		}
+		effects = effects || t.dirty
+		added += j.added
+		if at.IsZero() || !j.at.IsZero() && j.at.Before(at) {
+			at = j.at
+		}
+	}
+	if !effects {
+		return spoiler, tx.Rollback()
+	}
+	if !at.IsZero() {
+		if err := db.sweep(t, at, added); err != nil {
+			return spoiler, err
+		}
+	}
+	committing = true
+	if err := tx.Commit(); err != nil {
+		if lostSync(err) {
+			db.halt(err)
+		}
+		return spoiler, fmt.Errorf("bolt: writing %s: %w", db.path, err)
+	}
+	return spoiler, nil
+}
+
+// abandon rolls tx back, if it is still open. When even that panics, bbolt's lock is
+// lost with it.
+func (db *DB) abandon(tx *bbolt.Tx) {
+	err := guard(func() error {
+		_ = tx.Rollback() // says ErrTxClosed when Commit has rolled back itself
+		return nil
+	})
+	if err != nil {
+		db.stuck.Store(true)
+		db.halt(err)
+	}
+}
+
+// halt refuses all further writes.
+func (db *DB) halt(cause error) {
+	err := fmt.Errorf("bolt: %s takes no more writes since one failed in a way that may have lost data: check the disk and the file, then start again: %w", db.path, cause)
+	db.halted.CompareAndSwap(nil, &err)
+}

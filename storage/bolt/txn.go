@@ -1,0 +1,158 @@
+package bolt
+
+import (
+	"bytes"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// txn is a bbolt transaction that knows how records are kept.
+type txn struct {
+	tx *bbolt.Tx
+
+	// dirty is set by the first change. What fails before it can be passed over;
+	// what fails after it takes the transaction with it.
+	dirty bool
+}
+
+func (t *txn) bucket(b bucket) *bbolt.Bucket {
+	found := t.tx.Bucket([]byte(b))
+	if found == nil {
+		panic(fmt.Sprintf("bucket %s is missing", b)) // guard makes it an ErrCorrupt
+	}
+	return found
+}
+
+// find returns the value filed under key, nil if there is none.
+//
+// "There is none" is an answer with consequences: a code may be added, a token was
+// not revoked. Damage to a key, or to an inner page that leads to it, makes a record
+// unfindable without a checksum failing anywhere near it. So before find says none,
+// it looks at the two records between which the key would be: they must be in order
+// and sound.
+func (t *txn) find(b bucket, key []byte) ([]byte, error) {
+	c := t.bucket(b).Cursor()
+	k, v := c.Seek(key)
+	if bytes.Equal(k, key) {
+		if v == nil {
+			return nil, fmt.Errorf("%w: a record of %s is a bucket", ErrCorrupt, b)
+		}
+		return v, nil
+	}
+	return nil, t.sound(b, c, key, k, v)
+}
+
+// sound looks at both sides of a key that is not there. c is where the key would be,
+// at the record k, v that follows it, nil at the end. The two next to it must be
+// intact, and with one more on each side, in order: an entry that points to the wrong
+// place shows an intact record where it does not belong.
+func (t *txn) sound(b bucket, c *bbolt.Cursor, key, k, v []byte) error {
+	back := c.Last
+	if k != nil {
+		if err := verify(b, k, v); err != nil {
+			return err
+		}
+		if further, _ := c.Next(); bytes.Compare(k, key) < 0 || further != nil && bytes.Compare(further, k) <= 0 {
+			return disorder(b)
+		}
+		c.Seek(key)
+		back = c.Prev
+	}
+	p, pv := back()
+	if p == nil {
+		return nil
+	}
+	if err := verify(b, p, pv); err != nil {
+		return err
+	}
+	if further, _ := c.Prev(); bytes.Compare(p, key) >= 0 || further != nil && bytes.Compare(further, p) >= 0 {
+		return disorder(b)
+	}
+	return nil
+}
+
+func disorder(b bucket) error {
+	return fmt.Errorf("%w: the records of %s are out of order", ErrCorrupt, b)
+}
+
+// scan calls fn for each record whose key begins with prefix and sorts after the
+// given one, in ascending order, until fn returns false. Like find, it does not
+// believe in a beginning or an end without having looked beyond it.
+func (t *txn) scan(b bucket, prefix, after []byte, fn func(key, value []byte) (bool, error)) error {
+	from := prefix
+	if after != nil {
+		from = append(after[:len(after):len(after)], 0) // the least key behind it
+	}
+	c := t.bucket(b).Cursor()
+	k, v := c.Seek(from)
+	if err := t.sound(b, c, from, k, v); err != nil {
+		return err
+	}
+	last := from
+	for k, v = c.Seek(from); k != nil; k, v = c.Next() {
+		if err := verify(b, k, v); err != nil {
+			return err
+		}
+		if bytes.Compare(k, last) < 0 {
+			return disorder(b)
+		}
+		if !bytes.HasPrefix(k, prefix) {
+			return nil
+		}
+		last = k
+		if more, err := fn(k, v); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// load reads the record filed under key.
+func load[T any](t *txn, b bucket, key []byte) (*T, error) {
+	value, err := t.find(b, key)
+	if err != nil {
+		return nil, err
+	}
+	if value == nil {
+		return nil, storage.ErrNotFound
+	}
+	record := new(T)
+	if err := unseal(b, key, value, record); err != nil {
+		return nil, err
+	}
+	return record, nil
+}
+
+// place is where a record is filed.
+type place struct {
+	bucket bucket
+	key    []byte
+}
+
+// sealed is a record ready to be put.
+type sealed struct {
+	place
+	value []byte
+}
+
+func (t *txn) put(s sealed) error {
+	t.dirty = true
+	return t.bucket(s.bucket).Put(s.key, s.value)
+}
+
+// store seals record and puts it.
+func (t *txn) store(b bucket, key []byte, record any) error {
+	value, err := seal(b, key, record)
+	if err != nil {
+		return err
+	}
+	return t.put(sealed{place{b, key}, value})
+}
+
+func (t *txn) remove(p place) error {
+	t.dirty = true
+	return t.bucket(p.bucket).Delete(p.key)
+}

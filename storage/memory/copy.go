@@ -1,0 +1,49 @@
+package memory
+
+import (
+	"slices"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// Records are copied on their way in and out, down to the last slice: what a caller
+// does to its own must not reach the store.
+
+func copyClient(c storage.Client) storage.Client {
+	c.RedirectURIs = slices.Clone(c.RedirectURIs)
+	c.GrantTypes = slices.Clone(c.GrantTypes)
+	c.Scopes = slices.Clone(c.Scopes)
+	c.DefaultScopes = slices.Clone(c.DefaultScopes)
+	c.Secrets = slices.Clone(c.Secrets)
+	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
+	return c
+}
+
+func copyToken(t storage.Token) storage.Token {
+	t.Scopes = slices.Clone(t.Scopes)
+	t.Resources = slices.Clone(t.Resources)
+	t.Claims = slices.Clone(t.Claims)
+	t.Answer = slices.Clone(t.Answer)
+	return t
+}
+
+func copyGrant(g storage.Grant) storage.Grant {
+	g.Scopes = slices.Clone(g.Scopes)
+	g.Resources = slices.Clone(g.Resources)
+	g.AMR = slices.Clone(g.AMR)
+	return g
+}
+
+func copyConsent(c storage.Consent) storage.Consent {
+	c.Scopes = slices.Clone(c.Scopes)
+	c.Resources = slices.Clone(c.Resources)
+	return c
+}
+
+func copyRing(r storage.KeyRing) storage.KeyRing {
+	r.Keys = slices.Clone(r.Keys)
+	for i := range r.Keys {
+		r.Keys[i].Material = slices.Clone(r.Keys[i].Material)
+	}
+	return r
+}

@@ -1,0 +1,186 @@
+package memory
+
+import (
+	"context"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// PutClient creates or replaces the client with this ID.
+func (s *Store) PutClient(ctx context.Context, client storage.Client) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	s.clients[client.ID] = copyClient(client)
+	return nil
+}
+
+// DeleteClient removes the client, or returns storage.ErrNotFound.
+func (s *Store) DeleteClient(ctx context.Context, clientID string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	if _, ok := s.clients[clientID]; !ok {
+		return storage.ErrNotFound
+	}
+	delete(s.clients, clientID)
+	return nil
+}
+
+// SwapKeys stores ring if the stored Revision is still ring.Revision-1, and returns
+// storage.ErrConflict if it is not.
+func (s *Store) SwapKeys(ctx context.Context, ring storage.KeyRing) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	if s.ring.Revision+1 != ring.Revision {
+		return storage.ErrConflict
+	}
+	s.ring = copyRing(ring)
+	return nil
+}
+
+// Commit applies w whole or not at all.
+func (s *Store) Commit(ctx context.Context, w storage.Write) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	if err := s.judge(&w); err != nil {
+		return err
+	}
+	s.apply(&w)
+	s.sweep(w.At, sweepStep+2*(len(w.Codes)+len(w.Grants)+len(w.Tokens)))
+	return nil
+}
+
+// judge changes nothing.
+func (s *Store) judge(w *storage.Write) error {
+	usedCodes := make(map[storage.Digest]bool)
+	for _, d := range w.ConsumeCodes {
+		c, ok := s.codes[d]
+		if !ok || !live(w.At, c.ExpiresAt) {
+			return storage.ErrNotFound
+		}
+		if !c.ConsumedAt.IsZero() || usedCodes[d] {
+			return storage.ErrConsumed
+		}
+		usedCodes[d] = true
+	}
+	usedTokens := make(map[storage.Digest]bool)
+	for _, used := range w.ConsumeTokens {
+		t, ok := s.tokens[used.Digest]
+		if !ok || !live(w.At, t.ExpiresAt) {
+			return storage.ErrNotFound
+		}
+		if !t.RevokedAt.IsZero() {
+			return storage.ErrRevoked
+		}
+		if !t.ConsumedAt.IsZero() || usedTokens[used.Digest] {
+			return storage.ErrConsumed
+		}
+		usedTokens[used.Digest] = true
+	}
+	for _, id := range w.Live {
+		g, ok := s.grants[id]
+		if !ok || !live(w.At, g.ExpiresAt) {
+			return storage.ErrNotFound
+		}
+		if !g.RevokedAt.IsZero() {
+			return storage.ErrRevoked
+		}
+	}
+	return s.judgeAdditions(w)
+}
+
+// judgeAdditions lets an expired record count as absent, swept or not.
+func (s *Store) judgeAdditions(w *storage.Write) error {
+	newCodes := make(map[storage.Digest]bool)
+	for _, c := range w.Codes {
+		if old, ok := s.codes[c.Digest]; ok && live(w.At, old.ExpiresAt) || newCodes[c.Digest] {
+			return storage.ErrExists
+		}
+		newCodes[c.Digest] = true
+	}
+	newGrants := make(map[string]bool)
+	for _, g := range w.Grants {
+		if old, ok := s.grants[g.ID]; ok && live(w.At, old.ExpiresAt) || newGrants[g.ID] {
+			return storage.ErrExists
+		}
+		newGrants[g.ID] = true
+	}
+	newTokens := make(map[storage.Digest]bool)
+	for _, t := range w.Tokens {
+		if old, ok := s.tokens[t.Digest]; ok && live(w.At, old.ExpiresAt) || newTokens[t.Digest] {
+			return storage.ErrExists
+		}
+		newTokens[t.Digest] = true
+	}
+	return nil
+}
+
+// apply cannot fail.
+func (s *Store) apply(w *storage.Write) {
+	for _, d := range w.ConsumeCodes {
+		c := s.codes[d]
+		c.ConsumedAt = w.At
+		s.codes[d] = c
+	}
+	for _, used := range w.ConsumeTokens {
+		t := s.tokens[used.Digest]
+		t.ConsumedAt, t.Answer = w.At, used.Answer
+		s.tokens[used.Digest] = copyToken(t)
+	}
+	for _, c := range w.Codes {
+		s.putCode(c)
+	}
+	for _, g := range w.Grants {
+		s.putGrant(copyGrant(g))
+	}
+	for _, t := range w.Tokens {
+		s.putToken(copyToken(t))
+	}
+	for _, c := range w.Consents {
+		s.consents[pair{c.Subject, c.ClientID}] = copyConsent(c)
+	}
+	for _, r := range w.Revoke {
+		s.revoke(w, r)
+	}
+}
+
+func (s *Store) revoke(w *storage.Write, r storage.Revocation) {
+	for id, g := range s.grants {
+		named := r.GrantID != "" && r.GrantID == id ||
+			r.Subject != "" && r.Subject == g.Subject && (r.ClientID == "" || r.ClientID == g.ClientID)
+		if named && g.RevokedAt.IsZero() {
+			g.RevokedAt, g.RevokedReason = w.At, r.Reason
+			s.grants[id] = g
+		}
+	}
+	for p := range s.consents {
+		if r.Subject != "" && r.Subject == p.subject && (r.ClientID == "" || r.ClientID == p.clientID) {
+			delete(s.consents, p)
+		}
+	}
+	if r.Token == (storage.Digest{}) {
+		return
+	}
+	t, ok := s.tokens[r.Token]
+	switch {
+	case ok && t.RevokedAt.IsZero():
+		t.RevokedAt = w.At
+		s.tokens[r.Token] = t
+	case !ok && live(w.At, r.Token.ExpiresAt()):
+		s.putToken(storage.Token{
+			Digest: r.Token, Kind: storage.RevokedToken,
+			ExpiresAt: r.Token.ExpiresAt(), RevokedAt: w.At,
+		})
+	}
+}
