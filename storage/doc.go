@@ -27,7 +27,8 @@
 // Reading is plain look-up: the record, or [ErrNotFound]. A record past its
 // ExpiresAt may still be returned or may be gone already; callers compare the
 // times themselves. Whatever is returned belongs to the caller, and whatever is
-// passed in stays the caller's: a backend copies.
+// passed in stays the caller's: a backend copies. Times come back to the microsecond
+// at least. Every method returns the context's error once its context has ended.
 //
 // All writing that follows from a protocol step goes through one method, Commit,
 // which takes a [Write] and applies it whole or not at all. A Write states what
@@ -54,8 +55,9 @@
 // A backend removes expired records by itself, a few at a time beside other work.
 // The Digest of a code or token and the ID of a grant begin with the time at which
 // the record may be dropped, so in any ordered store the dead are one range at the
-// left edge. A used-up refresh token keeps its place until that time: that is what
-// lets the server recognise a stolen one.
+// left edge. A record whose own ExpiresAt is later than that stamp is kept until
+// then. A used-up refresh token keeps its place all that time: that is what lets the
+// server recognise a stolen one.
 //
 // # Testing a backend
 //

@@ -6,7 +6,9 @@ import (
 )
 
 // Store is everything the server keeps. Every method may be called from many
-// goroutines at once, and from several processes where the backend allows that.
+// goroutines at once, and from several processes where the backend allows that. A
+// list with a limit of zero or less is empty, and an empty after starts at the
+// beginning.
 type Store interface {
 	Clients
 	Codes
@@ -33,7 +35,7 @@ type Clients interface {
 	DeleteClient(ctx context.Context, clientID string) error
 
 	// ListClients returns up to limit clients whose ID sorts (by bytes) after the
-	// given one, in ascending order; an empty after starts at the beginning.
+	// given one, in ascending order.
 	ListClients(ctx context.Context, after string, limit int) ([]Client, error)
 }
 

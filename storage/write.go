@@ -29,7 +29,9 @@ type Write struct {
 	// allowed.
 	Live []string
 
-	// Codes, Grants and Tokens are added: ErrExists if one is there already.
+	// Codes, Grants and Tokens are added: ErrExists if one is there already, or twice
+	// in this Write. A record that has expired makes room for a new one, whether or
+	// not it has been swept.
 	Codes  []Code
 	Grants []Grant
 	Tokens []Token
@@ -37,8 +39,9 @@ type Write struct {
 	// Consents replace what is stored for the same subject and client.
 	Consents []Consent
 
-	// Revoke ends grants or single tokens. Doing so again changes nothing, and what
-	// does not exist is passed over.
+	// Revoke ends grants or single tokens. It comes last, so that it also ends what
+	// this Write adds. Doing so again changes nothing, and what does not exist is
+	// passed over.
 	Revoke []Revocation
 }
 

@@ -20,8 +20,8 @@
 // answer and not a crash. Open checks how the file hangs together: all of it up to
 // 256 MiB, the inner pages alone beyond that, so that it takes a fraction of a second
 // either way. What is left: bbolt keeps no checksum of its pages, so damage to the
-// number of entries in one page, done while the file is open or in a larger one, can
-// hide the last records of that page.
+// head of a page, or to the first key in it, done while the file is open or in a
+// larger one, can hide records of that page.
 //
 // Expired codes, tokens and grants are removed a few at a time beside other writes.
 // The file keeps the space and uses it again.

@@ -177,8 +177,8 @@ func (s *skeleton) readFreelist() error {
 	return nil
 }
 
-// walk visits the tree whose root is page id and whose keys are at least low and
-// less than high, where nil is no bound; buckets tells that its leaves hold buckets,
+// walk visits the tree whose root is page id, whose first key is low, and whose keys
+// are all less than high, where nil is any key and no bound; buckets tells that its leaves hold buckets,
 // and must be walked however large the file is.
 func (s *skeleton) walk(id uint64, low, high []byte, buckets bool) error {
 	if err := s.take(id); err != nil {
@@ -202,8 +202,8 @@ func (s *skeleton) walk(id uint64, low, high []byte, buckets bool) error {
 	if err != nil {
 		return err
 	}
-	if count == 0 {
-		return damaged("branch page %d is empty", id)
+	if count == 0 || low != nil && !bytes.Equal(keys[0], low) {
+		return damaged("branch page %d does not begin as the page above says", id)
 	}
 	inner := false
 	for i := range count {
@@ -222,14 +222,11 @@ func (s *skeleton) walk(id uint64, low, high []byte, buckets bool) error {
 			}
 			continue
 		}
-		from, to := low, high
-		if i > 0 {
-			from = keys[i]
-		}
+		to := high
 		if i < count-1 {
 			to = keys[i+1]
 		}
-		if err := s.walk(child, from, to, buckets); err != nil {
+		if err := s.walk(child, keys[i], to, buckets); err != nil {
 			return err
 		}
 	}
@@ -251,7 +248,7 @@ func (s *skeleton) leaf(id uint64, low, high []byte) error {
 	switch n := len(keys); {
 	case n == 0 && (!isRoot || !bytes.Equal(buf[pageHeader:pageHeader+elemSize], make([]byte, elemSize))):
 		return damaged("leaf page %d is empty", id)
-	case n > 0 && (bytes.Compare(keys[0], low) < 0 || high != nil && bytes.Compare(keys[n-1], high) >= 0):
+	case n > 0 && low != nil && !bytes.Equal(keys[0], low), n > 0 && high != nil && bytes.Compare(keys[n-1], high) >= 0:
 		return damaged("leaf page %d is not where its keys belong", id)
 	}
 	for i := range keys {
