@@ -40,9 +40,12 @@ func (t *Token) HasScope(scope string) bool { return slices.Contains(t.Scopes, s
 type Verifier interface {
 	// VerifyAccessToken returns the token's claims, or an error that wraps
 	// ErrInvalidToken if the token is malformed, forged, expired, revoked or from
-	// somewhere else. Any other error means that it could not find out. It does not
-	// look at the audience or the scopes: that is for the caller, who knows which
-	// resource is being asked for.
+	// somewhere else. Any other error means that it could not find out. No error
+	// contains the token.
+	//
+	// It does not look at the scopes, nor at the audience unless the verifier was
+	// made for one: that is for the caller, who knows which resource is being asked
+	// for.
 	VerifyAccessToken(ctx context.Context, token string) (*Token, error)
 }
 

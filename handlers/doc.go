@@ -1,0 +1,2 @@
+// Package handlers puts an authorization server on the web.
+package handlers

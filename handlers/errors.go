@@ -1,0 +1,87 @@
+package handlers
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/grantor-oauth/grantor/authz"
+)
+
+// RFC 6749 §5.2: errors that programs read.
+
+// The codes that this package answers with itself.
+const (
+	invalidRequest = "invalid_request"
+	serverError    = "server_error"
+	invalidClient  = "invalid_client"
+)
+
+// refuse is the refusal of a request that is not fit to be shown to authz. The
+// description is constant. It is logged here, without anything that was sent; what
+// authz refuses, authz logs.
+func (e *endpoint) refuse(r *http.Request, status int, reason, description string) *authz.Error {
+	e.log.LogAttrs(r.Context(), slog.LevelInfo, "request refused",
+		slog.String("error", invalidRequest), slog.String("reason", reason), slog.String("path", r.URL.Path))
+	return &authz.Error{Code: invalidRequest, Status: status, Reason: reason, Description: description}
+}
+
+// broken is the answer where the server failed.
+func broken(reason string) *authz.Error {
+	return &authz.Error{
+		Code: serverError, Status: http.StatusInternalServerError, Reason: reason,
+		Description: "The server failed to handle the request.",
+	}
+}
+
+// asError is the protocol error in err. There always is one, unless something is
+// broken.
+func (e *endpoint) asError(r *http.Request, err error) *authz.Error {
+	var refused *authz.Error
+	if errors.As(err, &refused) && refused.Status >= 400 {
+		return refused
+	}
+	e.log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("path", r.URL.Path), slog.String("cause", err.Error()))
+	return broken("unexpected")
+}
+
+// writeError answers a program.
+func (e *endpoint) writeError(w http.ResponseWriter, r *http.Request, refused *authz.Error) {
+	if refused.Code == invalidClient && refused.Status == http.StatusUnauthorized {
+		// RFC 6749 §5.2, RFC 7617 §2.
+		w.Header().Set("WWW-Authenticate", "Basic realm="+quoted(e.as.Issuer())+`, charset="UTF-8"`)
+	}
+	setRetryAfter(w.Header(), refused)
+	e.writeJSON(w, r, refused.Status, "application/json", struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+	}{refused.Code, refused.Description})
+}
+
+// setRetryAfter: RFC 9110 §10.2.3, in whole seconds.
+func setRetryAfter(h http.Header, refused *authz.Error) {
+	if refused.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((refused.RetryAfter+time.Second-1)/time.Second), 10))
+	}
+}
+
+// writeJSON writes v whole or, if it cannot be encoded, an error instead.
+func (e *endpoint) writeJSON(w http.ResponseWriter, r *http.Request, status int, contentType string, v any) {
+	body, err := json.Marshal(v)
+	if err != nil { // a claim of the host's that JSON does not know
+		e.log.LogAttrs(r.Context(), slog.LevelError, "answer cannot be encoded", slog.String("path", r.URL.Path), slog.String("cause", err.Error()))
+		status, body = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	w.Write(append(body, '\n')) // if the peer is gone, nobody is left to tell
+}
+
+// quoted is a quoted-string (RFC 9110 §5.6.4).
+func quoted(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}

@@ -1,0 +1,85 @@
+package handlers
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path"
+
+	"github.com/grantor-oauth/grantor/authz"
+)
+
+// Options are what a host may change. The zero value is right.
+type Options struct {
+	// Theme is the look of the built-in pages.
+	Theme Theme
+
+	// ConsentPage and ErrorPage, if set, write the page instead of the built-in one:
+	// with a template of the host's, in the host's layout and language. The response
+	// headers already hold a Content-Security-Policy that allows no script, style or
+	// image at all; set it anew, keeping frame-ancestors 'none', and leave form-action
+	// out of it: Chromium holds it against every redirect that follows the form. A
+	// host that writes no status gets 200 for consent and ErrorPage.Status for errors.
+	ConsentPage func(w http.ResponseWriter, r *http.Request, page *ConsentPage)
+	ErrorPage   func(w http.ResponseWriter, r *http.Request, page *ErrorPage)
+
+	// Logger is where failures go; nil for slog.Default.
+	Logger *slog.Logger
+}
+
+// Mount puts every endpoint on the host's mux, at the paths that as.Metadata names,
+// the metadata itself at its well-known path (RFC 8414 §3.1) and the consent page
+// next to the authorization endpoint. At most one Options may be given. Like
+// [http.ServeMux.Handle], it panics if that is wrong or a path is taken.
+//
+// Start [Check] once the application serves, to hear of what a proxy in front of it
+// gets wrong.
+func Mount(mux *http.ServeMux, as *authz.Server, options ...Options) {
+	for p, h := range routes(as, options) {
+		mux.Handle(p, h)
+	}
+}
+
+// New is all endpoints in one handler, for a host with another router. It goes by the
+// full path of the request, as Mount does: send it what begins with the endpoints'
+// prefix (/oauth2/) and with /.well-known/oauth-authorization-server, unstripped.
+// Everything else is 404.
+func New(as *authz.Server, options ...Options) http.Handler {
+	routes := routes(as, options)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, found := routes[r.URL.Path]
+		if !found {
+			http.NotFound(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// routes are the endpoints by path.
+func routes(as *authz.Server, options []Options) map[string]http.Handler {
+	m := as.Metadata()
+	return map[string]http.Handler{
+		pathOf(m.AuthorizationEndpoint): Authorization(as, options...),
+		consentPath(as):                 Consent(as, options...),
+		pathOf(m.TokenEndpoint):         Token(as, options...),
+		pathOf(m.IntrospectionEndpoint): Introspection(as, options...),
+		pathOf(m.RevocationEndpoint):    Revocation(as, options...),
+		pathOf(m.JWKSURI):               JWKS(as, options...),
+		wellKnown + pathOf(m.Issuer):    Metadata(as, options...),
+	}
+}
+
+// consentPath is where the consent page is sent back to.
+func consentPath(as *authz.Server) string {
+	return path.Join(path.Dir(pathOf(as.Metadata().AuthorizationEndpoint)), "consent")
+}
+
+// pathOf is the path of a URL of the metadata, which authz has made and checked.
+func pathOf(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		panic("handlers: authz.Server.Metadata holds a URL that is none: " + err.Error())
+	}
+	return u.Path
+}

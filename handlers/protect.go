@@ -1,0 +1,25 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/grantor-oauth/grantor/authz"
+	"github.com/grantor-oauth/grantor/authz/resource"
+	"github.com/grantor-oauth/grantor/handlers/protect"
+)
+
+// Protect puts an API in the same process behind access tokens of this server (RFC
+// 6750): for its resource, and with all the scopes. It asks the server itself, so a
+// revocation counts with the next request. The API reads the token with [TokenFrom].
+//
+// What the client sees, and what is refused, is told in package protect, which does the
+// same for an API in another process. Protect panics if a scope is not one (RFC 6749
+// §3.3).
+func Protect(as *authz.Server, scopes ...string) func(http.Handler) http.Handler {
+	return protect.Require(as, protect.Options{Audience: as.Resource()}, scopes...)
+}
+
+// TokenFrom returns the verified access token (RFC 9068 §2.2) of a request that has
+// passed [Protect]; nil if it has not.
+func TokenFrom(ctx context.Context) *resource.Token { return protect.TokenFrom(ctx) }

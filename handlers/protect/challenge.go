@@ -1,0 +1,64 @@
+package protect
+
+import (
+	"net/http"
+	"strings"
+)
+
+// failure is one way to be turned away (RFC 6750 §3.1). Both texts are constant.
+type failure struct {
+	status      int
+	code        string
+	description string
+}
+
+var (
+	// RFC 6750 §3.1: no error code for a request without authentication.
+	noCredentials = &failure{status: http.StatusUnauthorized}
+
+	invalidRequest = &failure{http.StatusBadRequest, "invalid_request",
+		"The request must carry one access token, in one Authorization header, and nowhere else."}
+	invalidToken = &failure{http.StatusUnauthorized, "invalid_token",
+		"The access token is malformed, expired, revoked or not meant for this resource."}
+	insufficientScope = &failure{http.StatusForbidden, "insufficient_scope",
+		"The access token lacks a scope that this resource requires."}
+	unavailable = &failure{http.StatusServiceUnavailable, "temporarily_unavailable",
+		"The access token could not be verified right now. Try again shortly."}
+)
+
+// retryAfter is in seconds (RFC 9110 §10.2.3).
+const retryAfter = "5"
+
+// refuse writes the failure. A 503 says nothing about the token, so it has no
+// challenge: a client that saw one would throw a good token away.
+func (g *guard) refuse(w http.ResponseWriter, f *failure) {
+	header := w.Header()
+	if f.status == http.StatusServiceUnavailable {
+		header.Set("Retry-After", retryAfter)
+	} else {
+		header.Set("WWW-Authenticate", g.challenge(f))
+	}
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Type", "application/json")
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(f.status)
+	body := "{}\n"
+	if f.code != "" {
+		body = `{"error":"` + f.code + `","error_description":"` + f.description + `"}` + "\n"
+	}
+	// Whoever does not read the answer cannot be told so either.
+	_, _ = w.Write([]byte(body))
+}
+
+// challenge is the WWW-Authenticate header (RFC 6750 §3).
+func (g *guard) challenge(f *failure) string {
+	// RFC 9110 §5.6.4: the two characters that a quoted string has to escape.
+	c := `Bearer realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(g.options.Realm) + `"`
+	if f.code != "" {
+		c += `, error="` + f.code + `", error_description="` + f.description + `"`
+	}
+	if f == insufficientScope {
+		c += `, scope="` + strings.Join(g.scopes, " ") + `"`
+	}
+	return c
+}

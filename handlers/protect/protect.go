@@ -1,0 +1,135 @@
+package protect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/grantor-oauth/grantor/authz/resource"
+)
+
+// Options say which API is being protected. Audience is required.
+type Options struct {
+	// Audience is the API's identifier. It has to be among those of the token (RFC
+	// 9068 §4, RFC 8707 §2), or a token for another API would open this one.
+	Audience string
+
+	// Realm names the API in challenges (RFC 9110 §11.5). Default Audience.
+	Realm string
+
+	// Logger is told why, where a verifier could not find out, and at level Debug why
+	// a token was refused; nil for slog.Default.
+	Logger *slog.Logger
+}
+
+// Require lets requests through that carry, in the Authorization header (RFC 6750
+// §2.1), an access token that the verifier finds good, for the audience and with all
+// the scopes. The handler reads it with [TokenFrom].
+//
+// It panics if the verifier or the audience is missing, or if a scope or the realm
+// cannot stand in a challenge, as these are faults of the program.
+func Require(verifier resource.Verifier, options Options, scopes ...string) func(http.Handler) http.Handler {
+	if err := check(verifier, options, scopes); err != nil {
+		panic(err)
+	}
+	if options.Realm == "" {
+		options.Realm = options.Audience
+	}
+	return func(next http.Handler) http.Handler {
+		return &guard{verifier: verifier, options: options, scopes: slices.Clone(scopes), next: next}
+	}
+}
+
+func check(verifier resource.Verifier, options Options, scopes []string) error {
+	var faults []error
+	if verifier == nil {
+		faults = append(faults, errors.New("protect: no verifier; make one with resource.JWKS or resource.Introspection"))
+	}
+	if options.Audience == "" {
+		faults = append(faults, errors.New("protect: Options.Audience is missing; set it to the API's identifier, so that a token for another API does not open it"))
+	}
+	if !printable(options.Realm) || options.Realm == "" && !printable(options.Audience) {
+		faults = append(faults, errors.New("protect: the realm is not printable ASCII; set Options.Realm to a name that is"))
+	}
+	for _, scope := range scopes {
+		if !scopeToken(scope) {
+			faults = append(faults, fmt.Errorf("protect: %q is not a scope (RFC 6749 §3.3); give each scope on its own", scope))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// guard is the API with the check in front.
+type guard struct {
+	verifier resource.Verifier
+	options  Options
+	scopes   []string
+	next     http.Handler
+}
+
+func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	token, failed := bearer(r)
+	if failed != nil {
+		g.refuse(w, failed)
+		return
+	}
+	verified, err := g.verifier.VerifyAccessToken(r.Context(), token)
+	if err == nil && verified == nil {
+		err = errors.New("protect: the verifier returned neither a token nor an error; mend it")
+	}
+	switch {
+	case errors.Is(err, resource.ErrInvalidToken):
+		g.log().DebugContext(r.Context(), "access token refused", "cause", err.Error())
+		g.refuse(w, invalidToken)
+	case err != nil:
+		g.log().ErrorContext(r.Context(), "access token could not be verified", "cause", err.Error())
+		g.refuse(w, unavailable)
+	case !slices.Contains(verified.Audience, g.options.Audience):
+		g.log().DebugContext(r.Context(), "access token refused", "cause", "it is for another audience")
+		g.refuse(w, invalidToken)
+	case bound(verified):
+		g.log().DebugContext(r.Context(), "access token refused", "cause", "it is bound to a key, and came as a bearer token")
+		g.refuse(w, invalidToken)
+	case slices.ContainsFunc(g.scopes, func(scope string) bool { return !verified.HasScope(scope) }):
+		g.refuse(w, insufficientScope)
+	default:
+		g.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, verified)))
+	}
+}
+
+func (g *guard) log() *slog.Logger {
+	if g.options.Logger == nil {
+		return slog.Default()
+	}
+	return g.options.Logger
+}
+
+// bound reports whether the token is good only together with a key (RFC 7800 §3.1).
+// Taking it without proof of that key would undo what binding is for (RFC 9449 §7.2,
+// RFC 8705 §3).
+func bound(t *resource.Token) bool {
+	_, confirmed := t.Claims["cnf"]
+	return confirmed
+}
+
+type contextKey struct{}
+
+// TokenFrom returns the verified access token (RFC 9068 §2.2) of a request that has
+// passed [Require]; nil if it has not.
+func TokenFrom(ctx context.Context) *resource.Token {
+	t, _ := ctx.Value(contextKey{}).(*resource.Token)
+	return t
+}
+
+// scopeToken is the scope-token of RFC 6749 §3.3.
+func scopeToken(s string) bool {
+	return s != "" && printable(s) && !strings.ContainsAny(s, ` "\`)
+}
+
+func printable(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
+}
