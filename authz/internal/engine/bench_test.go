@@ -1,0 +1,79 @@
+package engine_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"testing"
+
+	"github.com/ory/fosite"
+
+	"github.com/grantor-oauth/grantor/authz"
+	"github.com/grantor-oauth/grantor/storage"
+	"github.com/grantor-oauth/grantor/storage/bolt"
+)
+
+// fastHasher spares fosite the password hash, so that the benchmark compares what
+// comes after it.
+type fastHasher struct{}
+
+func (fastHasher) Hash(_ context.Context, data []byte) ([]byte, error) {
+	sum := sha256.Sum256(data)
+	return sum[:], nil
+}
+
+func (h fastHasher) Compare(ctx context.Context, hash, data []byte) error {
+	sum, _ := h.Hash(ctx, data)
+	if subtle.ConstantTimeCompare(hash, sum) != 1 {
+		return errors.New("mismatch")
+	}
+	return nil
+}
+
+// BenchmarkDurableIssue issues opaque access tokens: plain fosite into its maps in
+// memory, ours into a bbolt file, durable before it answers. Run it with
+//
+//	go test ./authz/internal/engine -run '^$' -bench DurableIssue -benchtime 3s
+func BenchmarkDurableIssue(b *testing.B) {
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"read"}}
+	for _, parallel := range []int{1, 128} { // times GOMAXPROCS
+		b.Run(fmt.Sprintf("fosite-memory/%d", parallel), func(b *testing.B) {
+			sum, _ := fastHasher{}.Hash(b.Context(), []byte(secret))
+			r := newRaw(b, rawOptions{
+				config:  fosite.Config{ClientSecretsHasher: fastHasher{}, ScopeStrategy: fosite.ExactScopeStrategy},
+				clients: []fosite.Client{&fosite.DefaultClient{ID: "fast", Secret: sum, Scopes: []string{"read"}, GrantTypes: []string{"client_credentials"}}},
+			})
+			each(b, parallel, func() int { return r.token(b, form, basic("fast", secret)).status })
+		})
+		b.Run(fmt.Sprintf("grantor-bolt/%d", parallel), func(b *testing.B) {
+			db, err := bolt.Open(filepath.Join(b.TempDir(), "bench.db"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close()
+			s := newOurs(b, func(c *authz.Config) {
+				c.Storage, c.AccessTokenFormat = db, "opaque"
+				c.Clients = []authz.Client{{ID: "fast", Secrets: []storage.Secret{authz.HashSecret(secret)}, Scopes: []string{"read"}, GrantTypes: []string{"client_credentials"}}}
+			})
+			each(b, parallel, func() int { return s.token(b, form, basic("fast", secret)).status })
+		})
+	}
+}
+
+func each(b *testing.B, parallel int, do func() int) {
+	b.ReportAllocs()
+	b.SetParallelism(parallel)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if status := do(); status != http.StatusOK {
+				b.Errorf("status %d", status)
+				return
+			}
+		}
+	})
+}
