@@ -28,7 +28,7 @@ type IntrospectionConfig struct {
 	ClientSecret string
 
 	// Endpoint is the introspection endpoint. Empty means the one in the issuer's
-	// metadata (RFC 8414 §2).
+	// metadata (RFC 8414 §2), which is looked up once.
 	Endpoint string
 
 	// CacheFor is how long an answer about an active token may be used again, at

@@ -144,9 +144,14 @@ func TestRFC7662_Section2_3_Failures(t *testing.T) {
 		"null":     text("null"),
 		"empty":    text(""),
 		"twice":    text(`{"active":false,"active":true,"aud":"` + api + `"}`),
-		"huge":     text(`{"active":true,"x":"` + strings.Repeat("x", 1<<20) + `"}`),
+		"huge":     text(`{"active":true,"aud":"` + api + `"}` + strings.Repeat(" ", 1<<20)),
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "/introspect?2", http.StatusTemporaryRedirect)
+			if r.URL.RawQuery == "" {
+				http.Redirect(w, r, "/introspect?2", http.StatusTemporaryRedirect)
+				return
+			}
+			t.Error("the credentials went elsewhere on this host")
+			writeJSON(w, active(nil))
 		},
 		"redirect_away": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, stolen.URL+"/introspect", http.StatusPermanentRedirect)

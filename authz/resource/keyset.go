@@ -36,11 +36,11 @@ const (
 // no goroutine: one of those who need it fetches it, the others wait.
 type keySet struct {
 	issuer string
+	url    string // empty to discover it
 	client *http.Client
 	now    func() time.Time
 
 	mu        sync.Mutex
-	url       string // empty until discovered
 	keys      map[string][]jose.JSONWebKey
 	staleAt   time.Time // when to look again
 	uselessAt time.Time // when to stop believing
@@ -76,12 +76,11 @@ func (s *keySet) find(ctx context.Context, id string) ([]jose.JSONWebKey, error)
 		f = &flight{done: make(chan struct{})}
 		s.flight = f
 	}
-	where := s.url
 	s.mu.Unlock()
 
 	switch {
 	case first:
-		s.fetch(ctx, f, where)
+		s.fetch(ctx, f)
 	case len(known) > 0 && (f == nil || failing):
 		return known, nil // the issuer is in trouble, which is no reason to wait
 	case f == nil && last != nil:
@@ -112,48 +111,50 @@ func errUnknownKey() error {
 
 // fetch does the flight and lands it. Others wait for it, so the first caller's going
 // away does not end it; the timeout does.
-func (s *keySet) fetch(ctx context.Context, f *flight, where string) {
+func (s *keySet) fetch(ctx context.Context, f *flight) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
-	fresh := defaultFresh
+	var fresh time.Duration
 	f.err = errors.New("resource: fetching the issuer's keys panicked")
-	defer func() { s.land(f, where, fresh) }()
-	f.keys, where, fresh, f.err = s.load(ctx, where)
+	defer func() { s.land(f, fresh) }()
+	f.keys, fresh, f.err = s.load(ctx)
 	if f.err != nil {
 		f.err = fmt.Errorf("resource: the issuer's keys are not to be had: %w", f.err)
 	}
 }
 
-// load fetches the keys, from where the metadata says if that is not known yet.
-func (s *keySet) load(ctx context.Context, where string) (map[string][]jose.JSONWebKey, string, time.Duration, error) {
+// load fetches the keys. It asks the metadata every time where they are, which costs
+// one request in minutes and follows an issuer that moves them.
+func (s *keySet) load(ctx context.Context) (map[string][]jose.JSONWebKey, time.Duration, error) {
+	where := s.url
 	if where == "" {
 		m, err := discover(ctx, s.client, s.issuer)
 		if err != nil {
-			return nil, "", 0, err
+			return nil, 0, err
 		}
 		if where, err = m.endpoint("jwks_uri", m.JWKSURI); err != nil {
-			return nil, "", 0, err
+			return nil, 0, err
 		}
 	}
 	body, header, err := get(ctx, s.client, where)
 	if err != nil {
-		return nil, where, 0, err
+		return nil, 0, err
 	}
 	keys, err := parseKeys(body)
 	if err != nil {
-		return nil, where, 0, fmt.Errorf("%s: %w", where, err)
+		return nil, 0, fmt.Errorf("%s: %w", where, err)
 	}
-	return keys, where, freshness(header), nil
+	return keys, freshness(header), nil
 }
 
 // land stores what the flight brought and lets those go who wait for it.
-func (s *keySet) land(f *flight, where string, fresh time.Duration) {
+func (s *keySet) land(f *flight, fresh time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
 	s.flight, s.err = nil, f.err
 	if f.err == nil {
-		s.keys, s.url, s.failures = f.keys, where, 0
+		s.keys, s.failures = f.keys, 0
 		s.staleAt, s.uselessAt, s.notBefore = now.Add(fresh), now.Add(longestKept), now.Add(refetchAfter)
 	} else {
 		s.notBefore = now.Add(min(firstRetry<<min(s.failures, 10), refetchAfter))

@@ -31,10 +31,11 @@ type Token struct {
 	Claims map[string]any
 }
 
-// HasScope reports whether the token carries this scope.
+// HasScope reports whether the token carries this scope (RFC 6749 §3.3), whole and in
+// the same case.
 func (t *Token) HasScope(scope string) bool { return slices.Contains(t.Scopes, scope) }
 
-// Verifier tells whether an access token is good. authz.Server is one, for a
+// Verifier tells whether an access token is good (RFC 6750 §3.1). authz.Server is one, for a
 // resource server in the same process; [JWKS] and [Introspection] make one for a
 // resource server elsewhere.
 type Verifier interface {
