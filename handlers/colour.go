@@ -27,11 +27,11 @@ func (c colour) String() string { return fmt.Sprintf("#%02x%02x%02x", c.r, c.g, 
 
 func (c colour) luminance() float64 {
 	linear := func(v uint8) float64 {
-		if f := float64(v) / 255; f <= 0.04045 {
+		f := float64(v) / 255
+		if f <= 0.04045 {
 			return f / 12.92
-		} else {
-			return math.Pow((f+0.055)/1.055, 2.4)
 		}
+		return math.Pow((f+0.055)/1.055, 2.4)
 	}
 	return 0.2126*linear(c.r) + 0.7152*linear(c.g) + 0.0722*linear(c.b)
 }
@@ -51,21 +51,25 @@ func (c colour) text() colour {
 	return black
 }
 
-// against is the colour, moved towards black or white until controls drawn in it stand
-// out from the surface (WCAG 2.2 §1.4.11: 3 to 1).
-func (c colour) against(surface colour) colour {
+// on is the accent colour as CSS variables for pages with this surface: brand, for what
+// its text makes plain, and accent, for what has nothing but its colour.
+func (c colour) on(surface colour) string {
+	accent, brand := c.standOut(surface, 3.2), c.standOut(surface, 1.25)
+	return fmt.Sprintf("--brand:%s;--on-brand:%s;--accent:%s;--on-accent:%s", brand, brand.text(), accent, accent.text())
+}
+
+// standOut is the colour or, if that does not have the contrast to the surface, the
+// first that is on the way from it to black or white (WCAG 2.2 §1.4.11: 3 to 1).
+func (c colour) standOut(surface colour, least float64) colour {
 	target := colour{255, 255, 255}
 	if surface.luminance() > 0.18 {
 		target = colour{}
 	}
-	for mixed, step := c, 0.0; ; {
-		if contrast(mixed, surface) >= 3.2 {
+	for step := 0; ; step++ {
+		blend := func(from, to uint8) uint8 { return uint8(int(from) + (int(to)-int(from))*step/20) }
+		mixed := colour{blend(c.r, target.r), blend(c.g, target.g), blend(c.b, target.b)}
+		if step == 20 || contrast(mixed, surface) >= least {
 			return mixed
 		}
-		step += 0.05
-		blend := func(from, to uint8) uint8 {
-			return uint8(math.Round(float64(from) + (float64(to)-float64(from))*min(step, 1)))
-		}
-		mixed = colour{blend(c.r, target.r), blend(c.g, target.g), blend(c.b, target.b)}
 	}
 }

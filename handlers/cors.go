@@ -22,6 +22,7 @@ func forAnyOrigin(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		if preflight(r) {
+			setSecurityHeaders(w.Header())
 			w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD")
 			w.Header().Set("Access-Control-Allow-Headers", "*")
 			w.Header().Set("Access-Control-Max-Age", preflightMaxAge)
@@ -50,6 +51,7 @@ func (e *endpoint) forRegisteredOrigins(h http.Handler) http.Handler {
 			}
 			h.ServeHTTP(w, r)
 		case allowed:
+			setSecurityHeaders(w.Header())
 			w.Header().Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
 			w.Header().Set("Access-Control-Allow-Methods", http.MethodPost)
 			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")

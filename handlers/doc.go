@@ -1,2 +1,38 @@
-// Package handlers puts an authorization server on the web.
+// Package handlers puts an authorization server on the web: its endpoints, the router
+// and the pages that people see. [Mount] is all that most hosts need:
+//
+//	mux := http.NewServeMux()
+//	handlers.Mount(mux, as)
+//
+// This serves, under the default prefix,
+//
+//	/oauth2/authorize    GET, POST  authorization endpoint (RFC 6749 §3.1)
+//	/oauth2/consent      POST       the answer of the consent page
+//	/oauth2/token        POST       token endpoint (RFC 6749 §3.2)
+//	/oauth2/introspect   POST       introspection endpoint (RFC 7662)
+//	/oauth2/revoke       POST       revocation endpoint (RFC 7009)
+//	/oauth2/jwks         GET        signing keys (RFC 7517)
+//	/.well-known/oauth-authorization-server     metadata (RFC 8414)
+//
+// A host with another router takes [New], or each endpoint by itself: [Authorization],
+// [Consent], [Token], [Introspection], [Revocation], [JWKS], [Metadata]. [Protect] puts
+// an API in the same process behind access tokens. [Check] tells whether all of it can
+// be reached as clients will.
+//
+// # Look
+//
+// The consent and the error page are plain HTML and CSS, without scripts, fonts or
+// pictures from elsewhere, in light and dark. [Theme] gives them the host's name, logo
+// and colour. Options.ConsentPage and Options.ErrorPage replace them.
+//
+// # Middleware
+//
+// Keep the endpoints outside of middleware that asks for a session or a CSRF token: the
+// authorization endpoint asks authz.Config.Login who is signed in, the consent page is
+// tied to the browser that was shown it by a cookie of its own, and the rest is called
+// by programs. Set timeouts on the http.Server (ReadHeaderTimeout at the least), as for
+// any handler; bodies are bounded here.
+//
+// A proxy in front needs to pass the paths above on unchanged, nothing more: nothing is
+// derived from Host or X-Forwarded headers, only from authz.Config.Issuer.
 package handlers

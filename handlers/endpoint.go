@@ -115,7 +115,7 @@ func (e *endpoint) recover(w *responseWriter, r *http.Request, fail func(http.Re
 		w.Header().Del(name)
 	}
 	setSecurityHeaders(w.Header())
-	fail(w, r, broken("panic"))
+	fail(w, r, broken(panicked))
 }
 
 // responseWriter knows whether the answer has begun.

@@ -30,6 +30,9 @@ func (e *endpoint) refuse(r *http.Request, status int, reason, description strin
 	return &authz.Error{Code: invalidRequest, Status: status, Reason: reason, Description: description}
 }
 
+// panicked is the reason of the error that follows a panic.
+const panicked = "panicked"
+
 // broken is the answer where the server failed.
 func broken(reason string) *authz.Error {
 	return &authz.Error{
@@ -42,7 +45,7 @@ func broken(reason string) *authz.Error {
 // broken.
 func (e *endpoint) asError(r *http.Request, err error) *authz.Error {
 	var refused *authz.Error
-	if errors.As(err, &refused) && refused.Status >= 400 {
+	if errors.As(err, &refused) {
 		return refused
 	}
 	e.log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("path", r.URL.Path), slog.String("cause", err.Error()))

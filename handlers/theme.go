@@ -20,8 +20,8 @@ type Theme struct {
 	LogoDark string
 
 	// Accent is the colour of the main button and of the ticks, as #rrggbb. The text on
-	// it is made black or white, and it is lightened or darkened for dark and light
-	// mode, so that both stay legible (WCAG 2.2 §1.4.3, §1.4.11).
+	// it is made black or white, and the ticks are lightened or darkened where they would
+	// not stand out in dark or light mode (WCAG 2.2 §1.4.3, §1.4.11).
 	Accent string
 
 	// SupportURL is where people get help: an https or mailto URL, or a path on this
@@ -99,9 +99,7 @@ func (t Theme) check(issuer *url.URL) (*look, error) {
 	if strings.Contains(strings.ToLower(t.CSS), "</") || strings.Contains(t.CSS, "<!--") {
 		fault("CSS", firstBytes(t.CSS, 40)+"…", "holds HTML; give CSS only, without the style element")
 	}
-	light, dark := accent.against(lightSurface), accent.against(darkSurface)
-	l.css = fmt.Sprintf(":root{--accent:%s;--on-accent:%s}@media(prefers-color-scheme:dark){:root{--accent:%s;--on-accent:%s}}\n%s",
-		light, light.text(), dark, dark.text(), t.CSS)
+	l.css = ":root{" + accent.on(lightSurface) + "}@media(prefers-color-scheme:dark){:root{" + accent.on(darkSurface) + "}}\n" + t.CSS
 	return l, errors.Join(errs...)
 }
 
