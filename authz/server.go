@@ -84,6 +84,9 @@ func (s *Server) Issuer() string { return s.config.Issuer }
 // their aud claim.
 func (s *Server) Resource() string { return s.config.Resource }
 
+// Logger is where the server's failures go: Config.Logger, or slog.Default.
+func (s *Server) Logger() *slog.Logger { return s.log }
+
 // OriginAllowed reports whether a page of this origin may call the token and
 // revocation endpoints (CORS).
 func (s *Server) OriginAllowed(origin string) bool { return slices.Contains(s.origins, origin) }

@@ -33,7 +33,7 @@ func newEndpoint(as *authz.Server, options []Options) *endpoint {
 		o = options[0]
 	}
 	if o.Logger == nil {
-		o.Logger = slog.Default()
+		o.Logger = as.Logger()
 	}
 	// RFC 9700 §4.13: whose server this is comes from the configuration alone, never
 	// from the Host header or X-Forwarded-*.

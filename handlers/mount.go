@@ -23,7 +23,7 @@ type Options struct {
 	ConsentPage func(w http.ResponseWriter, r *http.Request, page *ConsentPage)
 	ErrorPage   func(w http.ResponseWriter, r *http.Request, page *ErrorPage)
 
-	// Logger is where failures go; nil for slog.Default.
+	// Logger is where failures go; nil for the server's.
 	Logger *slog.Logger
 }
 

@@ -17,7 +17,7 @@ import (
 // same for an API in another process. Protect panics if a scope is not one (RFC 6749
 // §3.3).
 func Protect(as *authz.Server, scopes ...string) func(http.Handler) http.Handler {
-	return protect.Require(as, protect.Options{Audience: as.Resource()}, scopes...)
+	return protect.Require(as, protect.Options{Audience: as.Resource(), Logger: as.Logger()}, scopes...)
 }
 
 // TokenFrom returns the verified access token (RFC 9068 §2.2) of a request that has
