@@ -6,8 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	// Claim names are case-sensitive (RFC 7519 §4); encoding/json folds them when it
+	// reads, and this one does not.
+	exact "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/grantor-oauth/grantor/authz/internal/engine"
 	"github.com/grantor-oauth/grantor/authz/internal/keyring"
@@ -18,8 +23,12 @@ import (
 // accessTokenType is the typ header of a JWT access token (RFC 9068 §2.1).
 const accessTokenType = "at+jwt"
 
-// maxAccessTokenBytes bounds what is looked at when a token is presented.
-const maxAccessTokenBytes = 16 << 10
+// maxAccessTokenBytes bounds what is looked at when a token is presented; no token we
+// make is longer, because maxHostClaims bounds what a host adds.
+const (
+	maxAccessTokenBytes = maxParameter - 64 // it must fit into a form, to be revoked
+	maxHostClaims       = 3 << 10
+)
 
 // accessClaims are the claims of an access token (RFC 9068 §2.2), in the form in
 // which they stand in a JWT.
@@ -75,7 +84,7 @@ func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (string, *s
 		IssuedAt: at.Unix(),
 		Expires:  m.ExpiresAt.Unix(),
 	}
-	ask := &ClaimsRequest{Client: m.Client, Scopes: m.Scopes}
+	ask := &ClaimsRequest{Client: cloneClient(m.Client), Scopes: slices.Clone(m.Scopes)}
 	if g := m.Grant; g != nil {
 		claims.Subject, claims.ID = g.Subject, g.ID+"."+claims.ID
 		claims.ACR, claims.AMR, ask.Subject = g.ACR, g.AMR, g.Subject
@@ -109,6 +118,9 @@ func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (string, *s
 		algorithm = s.config.SigningAlgorithms[0]
 	}
 	token, err := s.keys.Sign(ctx, algorithm, accessTokenType, payload)
+	if len(token) > maxAccessTokenBytes {
+		return "", nil, broken("access_token_too_long", fmt.Errorf("it has %d bytes of %d; grant fewer scopes or add fewer claims", len(token), maxAccessTokenBytes))
+	}
 	return token, nil, err
 }
 
@@ -144,6 +156,10 @@ func (s *Server) hostClaims(ctx context.Context, ask *ClaimsRequest) (map[string
 		return nil, nil
 	}
 	given, err := s.config.Claims(ctx, ask)
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		return nil, refusal
+	}
 	if err != nil {
 		return nil, broken("claims_hook_failed", err)
 	}
@@ -151,10 +167,14 @@ func (s *Server) hostClaims(ctx context.Context, ask *ClaimsRequest) (map[string
 	for name, value := range given {
 		claims[name] = value
 	}
-	for _, name := range reservedClaims {
-		if _, set := claims[name]; set {
+	for name := range claims {
+		// Whatever folds to a reserved name would be taken for it by some reader.
+		if slices.ContainsFunc(reservedClaims, func(reserved string) bool { return strings.EqualFold(name, reserved) }) {
 			return nil, broken("claims_hook_failed", fmt.Errorf("the Claims hook returned %q, which the server sets itself; take it out", name))
 		}
+	}
+	if encoded, err := json.Marshal(claims); err != nil || len(encoded) > maxHostClaims {
+		return nil, broken("claims_hook_failed", errors.Join(err, fmt.Errorf("the Claims hook returned %d bytes of JSON; up to %d fit into a token", len(encoded), maxHostClaims)))
 	}
 	return claims, nil
 }
@@ -221,7 +241,7 @@ func (s *Server) readJWT(ctx context.Context, token string) (*resource.Token, st
 	}
 	var c accessClaims
 	t := &resource.Token{}
-	if err := errors.Join(json.Unmarshal(payload, &c), json.Unmarshal(payload, &t.Claims)); err != nil || c.Issuer != s.config.Issuer {
+	if err := errors.Join(exact.Unmarshal(payload, &c), exact.Unmarshal(payload, &t.Claims)); err != nil || c.Issuer != s.config.Issuer {
 		return nil, none, invalidToken("not an access token of this server")
 	}
 	t.Issuer, t.Subject, t.ClientID, t.ID, t.Audience = c.Issuer, c.Subject, c.ClientID, c.ID, c.Audience

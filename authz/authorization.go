@@ -223,7 +223,7 @@ func (a *authorization) checkResource(context.Context) *Error { return a.checkRe
 // checkResources accepts the one resource that this server issues tokens for.
 func (s *Server) checkResources(params url.Values) *Error {
 	for _, resource := range params["resource"] {
-		if resource != s.config.Resource {
+		if resource != "" && resource != s.config.Resource {
 			return failed(invalidTarget, "resource_unknown", "The requested resource is not one that this server issues tokens for.")
 		}
 	}
@@ -252,6 +252,7 @@ func (a *authorization) engineRequest() *engine.AuthorizationRequest {
 	expiresAt := a.at.Add(a.config.Lifetimes.AuthorizationCode)
 	return &engine.AuthorizationRequest{
 		Client:        a.client,
+		Public:        public(a.client),
 		GrantTypes:    grantTypesOf(a.client),
 		Parameters:    a.params,
 		RedirectURI:   a.redirectURI,
@@ -295,8 +296,9 @@ var descriptions = map[string]string{
 }
 
 // issue stores the grant and its code in one commit, and sends the browser to the
-// client with the code (RFC 6749 §4.1.2). The Write may bring conditions of its own.
-func (a *authorization) issue(ctx context.Context, user *User, scopes []string, extra storage.Write) (*AuthorizationResponse, error) {
+// client with the code (RFC 6749 §4.1.2). If that answers a consent page, the answer and
+// what is remembered of it are part of the same commit.
+func (a *authorization) issue(ctx context.Context, user *User, scopes []string, page *answeredPage) (*AuthorizationResponse, error) {
 	request := a.engineRequest()
 	expiresAt := request.CodeExpiresAt.Add(a.accessTokenLifetime(a.client))
 	if slices.Contains(grantTypesOf(a.client), grantRefreshToken) && a.config.IssueRefreshToken(a.client, scopes) {
@@ -319,14 +321,18 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 	if err != nil {
 		return a.refuse(ctx, a.fromEngine(err), user.Subject), nil
 	}
-	write.Codes = append(write.Codes, extra.Codes...)
-	write.Consents = extra.Consents
+	response := a.redirect(url.Values{"code": {code}})
+	if page != nil {
+		if err := page.file(write, response); err != nil {
+			return a.refuse(ctx, broken("answer_unsealable", err), user.Subject), nil
+		}
+	}
 	switch err := a.config.Storage.Commit(ctx, *write); {
-	case errors.Is(err, storage.ErrExists):
-		return nil, a.report(ctx, alreadyAnswered(), a.client.ID, user.Subject)
+	case errors.Is(err, storage.ErrExists) && page != nil:
+		return a.answerAgain(ctx, user, page)
 	case err != nil:
 		return a.refuse(ctx, unavailable(err), user.Subject), nil
 	}
 	a.emit(ctx, Event{Type: AuthorizationGranted, ClientID: a.client.ID, Subject: user.Subject, GrantID: grant.ID, Scopes: scopes})
-	return a.redirect(url.Values{"code": {code}}), nil
+	return response, nil
 }

@@ -31,8 +31,8 @@ const (
 func (s *Server) findClient(ctx context.Context, id string) (*Client, error) {
 	c, ok := s.clients[id]
 	if !ok {
-		if id == "" || len(id) > 2048 {
-			return nil, nil
+		if !clientID(id) {
+			return nil, nil // not worth a look-up, which some stores would fail
 		}
 		var err error
 		c, err = s.config.Storage.Client(ctx, id)
@@ -71,8 +71,25 @@ func authMethodsOf(c *Client) []string {
 	return []string{authBasic, authPost}
 }
 
-// public reports whether a client cannot keep a secret (RFC 6749 §2.1).
-func public(c *Client) bool { return len(c.Secrets) == 0 }
+// public reports whether a client does not authenticate (RFC 6749 §2.1). A host's own
+// storage may hold one that has secrets and is registered not to use them.
+func public(c *Client) bool {
+	return len(c.Secrets) == 0 || c.TokenEndpointAuthMethod == authNone
+}
+
+// clientID reports whether s can be a client_id: VSCHAR (RFC 6749 §A.1).
+func clientID(s string) bool {
+	return s != "" && len(s) <= 2048 && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e })
+}
+
+// cloneClient is a copy that shares nothing with c.
+func cloneClient(c *Client) *Client {
+	d := *c
+	d.RedirectURIs, d.GrantTypes = slices.Clone(c.RedirectURIs), slices.Clone(c.GrantTypes)
+	d.Scopes, d.DefaultScopes = slices.Clone(c.Scopes), slices.Clone(c.DefaultScopes)
+	d.Secrets, d.AllowedOrigins = slices.Clone(c.Secrets), slices.Clone(c.AllowedOrigins)
+	return &d
+}
 
 // impersonable reports whether any program could pose as this client: it has no
 // secret, and its answers go to the user's device (RFC 8252 §8.6). Its users are
@@ -102,8 +119,7 @@ func (s *Server) checkClient(c *Client) error {
 	fault := func(field, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("authz: client %q: %s: %s", c.ID, field, fmt.Sprintf(format, args...)))
 	}
-	// client_id is *VSCHAR (RFC 6749 §A.1).
-	if c.ID == "" || len(c.ID) > 2048 || strings.ContainsFunc(c.ID, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+	if !clientID(c.ID) {
 		fault("ID", "must be 1 to 2048 characters of printable ASCII")
 	}
 	if c.ApplicationType != "" && c.ApplicationType != "web" && c.ApplicationType != "native" {
@@ -196,5 +212,5 @@ func checkLifetime(fault func(field, format string, args ...any), field string, 
 func isOrigin(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" &&
-		strings.ToLower(s) == s && s == u.Scheme+"://"+u.Host
+		strings.ToLower(s) == s && s == u.Scheme+"://"+u.Host && plainHost(u)
 }

@@ -11,7 +11,8 @@ import (
 // authenticateClient finds out which client sent a request to the token,
 // introspection or revocation endpoint (RFC 6749 §2.3, §3.2.1). It runs before any
 // code or token is looked at, so that a client which tries another style of
-// authentication first neither burns its code nor appears to replay it.
+// authentication first neither burns its code nor appears to replay it. With an error
+// it returns the client that was named, if there is one, for the log alone.
 func (s *Server) authenticateClient(ctx context.Context, req *Request) (*Client, *Error) {
 	id, secret, method, err := presentedCredentials(req)
 	if err != nil {
@@ -25,10 +26,15 @@ func (s *Server) authenticateClient(ctx context.Context, req *Request) (*Client,
 		return nil, badClient("client_unknown")
 	}
 	if !slices.Contains(authMethodsOf(client), method) {
-		return nil, badClient("auth_method_not_registered")
+		return client, badClient("auth_method_not_registered")
 	}
-	if method != authNone && !s.secrets.match(client, secret, s.now()) {
-		return nil, badClient("secret_mismatch")
+	if method != authNone {
+		switch right, err := s.secrets.match(ctx, client, secret, s.now()); {
+		case err != nil:
+			return client, unavailable(err)
+		case !right:
+			return client, badClient("secret_mismatch")
+		}
 	}
 	return client, nil
 }

@@ -1,11 +1,14 @@
 package authz
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -67,6 +70,9 @@ func (c *Config) complete() error {
 	if c.EncryptionKey != nil && len(c.EncryptionKey) != 32 {
 		fault("EncryptionKey", "has %d bytes; it must have 32 random ones", len(c.EncryptionKey))
 	}
+	// What the host does to its own copies afterwards must not reach the server.
+	c.EncryptionKey, c.Scopes = bytes.Clone(c.EncryptionKey), maps.Clone(c.Scopes)
+	c.SigningAlgorithms = slices.Clone(c.SigningAlgorithms)
 	for _, origin := range c.AllowedOrigins {
 		if !isOrigin(origin) {
 			fault("AllowedOrigins", "%q: write scheme, host and, where it is not the default, port, such as https://app.example.com", origin)
@@ -133,6 +139,8 @@ func checkIssuer(issuer string) error {
 		return errors.New("http is only for loopback (127.0.0.1, [::1] or localhost); use https, even where a proxy in front of the app ends TLS")
 	case u.User != nil:
 		return errors.New("must not hold a user name")
+	case !plainHost(u):
+		return errors.New("must name its host in ASCII (xn-- for international names), and a port only if it is not the scheme's own: clients compare it byte for byte")
 	case strings.ContainsAny(issuer, "?#"):
 		return errors.New("must not have a query or a fragment")
 	case u.Path != "" && !plainPath(u.Path):
@@ -141,6 +149,15 @@ func checkIssuer(issuer string) error {
 		return errors.New("must be written in lower case up to the path, because clients compare it byte for byte")
 	}
 	return nil
+}
+
+// plainHost reports whether a URL's host can be compared byte for byte.
+func plainHost(u *url.URL) bool {
+	if strings.ContainsFunc(u.Host, func(r rune) bool { return r <= 0x20 || r >= 0x7f || r == '*' }) || strings.HasSuffix(u.Host, ":") {
+		return false
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return u.Port() == "" || err == nil && port > 0 && u.Port() != map[string]string{"https": "443", "http": "80"}[u.Scheme]
 }
 
 // plainPath reports whether a path can be compared byte for byte everywhere.
@@ -158,15 +175,15 @@ func plainPath(p string) bool {
 func (s *Server) addClients(clients []Client) error {
 	var errs []error
 	for i := range clients {
-		c := clients[i]
-		if err := s.checkClient(&c); err != nil {
+		c := cloneClient(&clients[i])
+		if err := s.checkClient(c); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		if _, twice := s.clients[c.ID]; twice {
 			errs = append(errs, fmt.Errorf("authz: Config.Clients: %q is there twice; give each client an ID of its own", c.ID))
 		}
-		s.clients[c.ID] = &c
+		s.clients[c.ID] = c
 		s.origins = append(s.origins, c.AllowedOrigins...)
 	}
 	return errors.Join(errs...)

@@ -25,8 +25,12 @@ type Config struct {
 	Issuer string
 
 	// Storage keeps what must last, storage/bolt for one process. The server does
-	// not close it.
+	// not close it. It belongs to one issuer; New refuses another's.
 	Storage storage.Store
+
+	// FormerIssuers are names that this server had before: it takes over what is in
+	// Storage under them. Tokens that name them are not accepted any more.
+	FormerIssuers []string
 
 	// Login tells who is at the browser, from the host's own session. It returns
 	// the result of [RedirectToLogin] if nobody is signed in. Any other error makes
@@ -50,8 +54,10 @@ type Config struct {
 	// were granted offline_access.
 	IssueRefreshToken func(client *Client, scopes []string) bool
 
-	// Claims adds claims to access tokens. Those the server sets itself (RFC 9068
-	// §2.2) cannot be replaced.
+	// Claims adds claims to access tokens, up to 3 KiB of JSON. Those the server sets
+	// itself (RFC 9068 §2.2) cannot be replaced. It is asked for every token, refreshed
+	// ones too: an *Error it returns is the answer, such as invalid_grant with status 400
+	// for a user who may not sign in any more. Any other error is a server_error.
 	Claims func(ctx context.Context, req *ClaimsRequest) (map[string]any, error)
 
 	// Events is told what happens, in the goroutine in which it happens.

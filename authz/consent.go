@@ -28,35 +28,52 @@ type interaction struct {
 	ExpiresAt time.Time `json:"exp"`
 }
 
-const interactionPurpose = "consent interaction"
+const (
+	interactionPurpose = "consent interaction"
+
+	// maxInteraction leaves room, in the form that brings it back, for base64 and for
+	// the scopes.
+	maxInteraction = 30 << 10
+)
 
 // decide settles whether the user is asked (OpenID Connect Core §3.1.2.4, RFC 8252
 // §8.6), and goes on accordingly.
 func (a *authorization) decide(ctx context.Context, user *User, browser string) (*AuthorizationResponse, error) {
-	remembered, err := a.remembered(ctx, user.Subject)
-	if err != nil {
-		return a.refuse(ctx, unavailable(err), user.Subject), nil
-	}
-	ask := &ConsentRequest{
-		Client: a.client, User: user, Scopes: a.scopes, Remembered: remembered, RedirectURI: a.redirectURI,
-		Default: a.defaultDecision(remembered),
-	}
-	decision := ask.Default
-	if a.config.Consent != nil {
-		if decision, err = a.config.Consent(ctx, ask); err != nil {
-			return a.refuse(ctx, broken("consent_hook_failed", err), user.Subject), nil
-		}
-	}
+	decision, remembered, refused := a.decision(ctx, user)
 	switch {
-	case decision == Deny:
-		a.emit(ctx, Event{Type: AuthorizationDenied, ClientID: a.client.ID, Subject: user.Subject, Scopes: a.scopes, Reason: "denied_by_host"})
-		return a.refuse(ctx, failed(accessDenied, "denied_by_host", "The request was denied."), user.Subject), nil
+	case refused != nil:
+		return a.refuse(ctx, refused, user.Subject), nil
 	case decision == Allow:
-		return a.issue(ctx, user, a.scopes, storage.Write{})
+		return a.issue(ctx, user, a.scopes, nil)
 	case a.prompts("none"):
 		return a.refuse(ctx, failed(consentRequired, "consent_required", "The user has to be asked for consent."), user.Subject), nil
 	}
 	return a.prompt(ctx, user, remembered, browser)
+}
+
+// decision asks the hook, or decides without one. A denial is an error.
+func (a *authorization) decision(ctx context.Context, user *User) (_ Decision, remembered []string, _ *Error) {
+	remembered, err := a.remembered(ctx, user.Subject)
+	if err != nil {
+		return Ask, nil, unavailable(err)
+	}
+	decision := a.defaultDecision(remembered)
+	if a.config.Consent != nil {
+		person := *user
+		decision, err = a.config.Consent(ctx, &ConsentRequest{
+			Client: cloneClient(a.client), User: &person,
+			Scopes: slices.Clone(a.scopes), Remembered: slices.Clone(remembered),
+			RedirectURI: a.redirectURI, Default: decision,
+		})
+		if err != nil {
+			return Ask, nil, broken("consent_hook_failed", err)
+		}
+	}
+	if decision == Deny {
+		a.emit(ctx, Event{Type: AuthorizationDenied, ClientID: a.client.ID, Subject: user.Subject, Scopes: a.scopes, Reason: "denied_by_host"})
+		return Deny, nil, failed(accessDenied, "denied_by_host", "The request was denied.")
+	}
+	return decision, remembered, nil
 }
 
 func (a *authorization) defaultDecision(remembered []string) Decision {
@@ -105,6 +122,9 @@ func (a *authorization) prompt(ctx context.Context, user *User, remembered []str
 	if err != nil {
 		return nil, a.report(ctx, broken("interaction_unencodable", err), a.client.ID, user.Subject)
 	}
+	if len(state) > maxInteraction {
+		return a.refuse(ctx, failed(invalidRequest, "request_too_long", "The request is too long."), user.Subject), nil
+	}
 	sealed, err := a.keys.Seal(ctx, interactionPurpose, state)
 	if err != nil {
 		return a.refuse(ctx, unavailable(err), user.Subject), nil
@@ -151,23 +171,19 @@ func (s *Server) SubmitConsent(ctx context.Context, sub *ConsentSubmission) (*Au
 		// Another account is signed in now: it has to be asked itself.
 		return &AuthorizationResponse{Redirect: a.restartURL()}, nil
 	}
-	granted := within(a.scopes, sub.Scopes)
-	answered := storage.Code{
-		Digest: storage.NewDigest(state.ExpiresAt, interactionPurpose+state.ID), Kind: storage.SeenOnce,
-		IssuedAt: at, ExpiresAt: state.ExpiresAt,
+	if _, _, refused := a.decision(ctx, user); refused != nil { // the hook may have changed its mind
+		return a.refuse(ctx, refused, user.Subject), nil
 	}
-	if !sub.Approve || (len(granted) == 0 && len(a.scopes) > 0) {
-		return a.deny(ctx, user, answered)
+	page := &answeredPage{sub: sub, state: state, at: at, granted: within(a.scopes, sub.Scopes)}
+	if !sub.Approve || (len(page.granted) == 0 && len(a.scopes) > 0) {
+		return a.deny(ctx, user, page)
 	}
-	extra := storage.Write{Codes: []storage.Code{answered}}
 	if s.config.Lifetimes.Consent >= 0 {
-		consent, err := a.newConsent(ctx, user.Subject, granted)
-		if err != nil {
+		if page.consent, err = a.newConsent(ctx, user.Subject, page.granted); err != nil {
 			return a.refuse(ctx, unavailable(err), user.Subject), nil
 		}
-		extra.Consents = []storage.Consent{*consent}
 	}
-	return a.issue(ctx, user, granted, extra)
+	return a.issue(ctx, user, page.granted, page)
 }
 
 // openInteraction opens the sealed state and checks that this browser may answer.
@@ -182,7 +198,10 @@ func (s *Server) openInteraction(ctx context.Context, sub *ConsentSubmission, at
 	switch {
 	case err != nil:
 		refused = failed(invalidRequest, "interaction_invalid", "This page is not valid any more. Go back to the application and start again.").because(err)
-	case sub.Browser == "" || subtle.ConstantTimeCompare(sum[:], state.Browser) != 1:
+	case sub.Browser == "":
+		refused = failed(invalidRequest, "browser_cookie_missing", "Your browser did not send the cookie that this page set. Go back to the application and start again.").
+			because(errors.New("the cookie of the consent page did not come back; is the page reached by another scheme or host than Config.Issuer names, or does a proxy drop Set-Cookie?"))
+	case subtle.ConstantTimeCompare(sum[:], state.Browser) != 1:
 		refused = failed(invalidRequest, "interaction_of_another_browser", "This page was opened in another browser. Go back to the application and start again.")
 	case !at.Before(state.ExpiresAt):
 		refused = failed(invalidRequest, "interaction_expired", "This page has been open for too long. Go back to the application and start again.")
@@ -191,24 +210,6 @@ func (s *Server) openInteraction(ctx context.Context, sub *ConsentSubmission, at
 	}
 	refused.Status = http.StatusForbidden
 	return nil, refused
-}
-
-func alreadyAnswered() *Error {
-	e := failed(invalidRequest, "interaction_answered", "This page has been answered already. Go back to the application and start again.")
-	e.Status = http.StatusForbidden
-	return e
-}
-
-// deny ends the interaction, so that going back and approving later does not work.
-func (a *authorization) deny(ctx context.Context, user *User, answered storage.Code) (*AuthorizationResponse, error) {
-	switch err := a.config.Storage.Commit(ctx, storage.Write{At: a.at, Codes: []storage.Code{answered}}); {
-	case errors.Is(err, storage.ErrExists):
-		return nil, a.report(ctx, alreadyAnswered(), a.client.ID, user.Subject)
-	case err != nil:
-		return a.refuse(ctx, unavailable(err), user.Subject), nil
-	}
-	a.emit(ctx, Event{Type: AuthorizationDenied, ClientID: a.client.ID, Subject: user.Subject, Scopes: a.scopes, Reason: "denied_by_user"})
-	return a.refuse(ctx, failed(accessDenied, "denied_by_user", "The user denied the request."), user.Subject), nil
 }
 
 // newConsent is what is remembered from now on: what was granted earlier and not

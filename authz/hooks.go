@@ -2,6 +2,7 @@ package authz
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -113,8 +114,8 @@ const (
 	TokenRevoked         EventType = "token_revoked"
 	GrantRevoked         EventType = "grant_revoked"
 	ReplayDetected       EventType = "replay_detected" // a code or refresh token came back: its grant is dead
-	RequestRefused       EventType = "request_refused" // any other protocol error
-	KeyRotated           EventType = "key_rotated"
+	RequestRefused       EventType = "request_refused" // every protocol error, beside what it led to
+	KeyRotated           EventType = "key_rotated"     // a key was made; Reason is its algorithm
 )
 
 // emit hands an event to the host. A hook that panics must not turn a finished
@@ -126,7 +127,8 @@ func (s *Server) emit(ctx context.Context, e Event) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.ErrorContext(ctx, "the Events hook panicked", "event", e.Type, "panic", p)
+			// Not what it said, which may hold anything.
+			s.log.ErrorContext(ctx, "the Events hook panicked", "event", e.Type, "panic_type", fmt.Sprintf("%T", p))
 		}
 	}()
 	s.config.Events(ctx, e)

@@ -27,7 +27,7 @@ func (s *Server) introspect(ctx context.Context, req *Request) (Introspection, *
 	}
 	client, refused := s.authenticateClient(ctx, req)
 	if refused != nil {
-		return nil, nil, refused
+		return nil, client, refused
 	}
 	if public(client) {
 		return nil, client, badClient("public_client")

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"strings"
@@ -9,11 +10,18 @@ import (
 // user asks the host who is at the browser. A response means that the browser has to
 // go somewhere else first.
 func (a *authorization) user(req *AuthorizationRequest) (*User, *AuthorizationResponse, error) {
+	if req.HTTP == nil {
+		err := errors.New("HTTP is nil; give the request that the Login hook is to look at")
+		return nil, nil, a.report(context.Background(), broken("request_missing", err), a.client.ID, "")
+	}
 	ctx := req.HTTP.Context()
 	user, err := a.config.Login(req.HTTP)
 	var login *loginRedirect
 	switch {
-	case errors.As(err, &login):
+	case errors.As(err, &login) && login.to == "":
+		err := errors.New("the Login hook returned RedirectToLogin with an empty path; name the host's sign-in page")
+		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.client.ID, "")
+	case login != nil:
 		if a.prompts("none") {
 			return nil, a.refuse(ctx, failed(loginRequired, "login_required", "The user is not signed in."), ""), nil
 		}
@@ -43,9 +51,14 @@ func (a *authorization) restartURL() string {
 }
 
 func (l *loginRedirect) withReturnTo(path string) string {
+	to, fragment, found := strings.Cut(l.to, "#")
 	separator := "?"
-	if strings.Contains(l.to, "?") {
+	if strings.Contains(to, "?") {
 		separator = "&"
 	}
-	return l.to + separator + url.Values{"return_to": {path}}.Encode()
+	to += separator + url.Values{"return_to": {path}}.Encode()
+	if found {
+		to += "#" + fragment
+	}
+	return to
 }

@@ -29,7 +29,16 @@ func matchRedirectURI(client *Client, requested string) (string, *Error) {
 		}
 	}
 	return "", failed(invalidRequest, "redirect_uri_not_registered", "The redirect_uri is not registered for this client.").
-		because(fmt.Errorf("%.300q is not, byte for byte, one of %q; register it or correct the request", requested, client.RedirectURIs))
+		because(fmt.Errorf("%.300q (its query left out) is not, byte for byte, one of %q; register it or correct the request", beforeQuery(requested), client.RedirectURIs))
+}
+
+// beforeQuery is what of a URI may be logged: a client that sent the wrong one may have
+// sent one with a code in it.
+func beforeQuery(uri string) string {
+	if i := strings.IndexAny(uri, "?#"); i >= 0 {
+		return uri[:i]
+	}
+	return uri
 }
 
 // The loopback hosts of RFC 8252 §7.3, and localhost (§8.3 prefers the literals, but

@@ -26,7 +26,7 @@ func (s *Server) revoke(ctx context.Context, req *Request) (*Client, *Error) {
 	}
 	client, refused := s.authenticateClient(ctx, req)
 	if refused != nil {
-		return nil, refused
+		return client, refused
 	}
 	token := req.Parameters.Get("token")
 	if token == "" {

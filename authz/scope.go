@@ -10,17 +10,21 @@ import (
 const offlineAccess = "offline_access"
 
 // maxScopes bounds what one request may ask for.
-const maxScopes = 200
+const maxScopes = 100
 
 // resolveScope turns the scope parameter into the scopes asked for (RFC 6749 §3.3):
 // the client's defaults where it is absent; an error where it is malformed, or asks
 // for a scope that the server does not have or the client may not ask for.
 func (s *Server) resolveScope(client *Client, param string) ([]string, *Error) {
 	if param == "" {
-		if len(client.DefaultScopes) > 0 {
-			return slices.Clone(client.DefaultScopes), nil
+		defaults := client.DefaultScopes
+		if len(defaults) == 0 {
+			defaults = client.Scopes
 		}
-		return slices.Clone(client.Scopes), nil
+		return slices.DeleteFunc(slices.Clone(defaults), func(scope string) bool {
+			_, known := s.config.Scopes[scope] // a stored client may be older than the list
+			return !known
+		}), nil
 	}
 	scopes, err := splitScope(param)
 	if err != nil {

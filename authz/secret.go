@@ -1,10 +1,12 @@
 package authz
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -74,51 +76,56 @@ type secrets struct {
 	mu    sync.Mutex
 	right map[string][32]byte // hash → digest of the secret that fits it
 	key   [32]byte
+	queue chan struct{} // bounds how many wait to have a password hashed
 	slots chan struct{} // bounds the memory that password hashing takes at once
 }
 
 func newSecrets() *secrets {
-	c := &secrets{right: map[string][32]byte{}, slots: make(chan struct{}, 4)}
+	c := &secrets{right: map[string][32]byte{}, queue: make(chan struct{}, 64), slots: make(chan struct{}, 4)}
 	rand.Read(c.key[:])
 	return c
 }
 
-// match reports whether secret is one of the client's live secrets.
-func (c *secrets) match(client *Client, secret string, now time.Time) bool {
-	found := false
+// match reports whether secret is one of the client's live secrets. The error means
+// that there was no time to find out.
+func (c *secrets) match(ctx context.Context, client *Client, secret string, now time.Time) (found bool, err error) {
 	for _, s := range client.Secrets {
-		live := s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt)
-		if live && c.fits(s.Hash, secret) {
-			found = true
+		if !s.ExpiresAt.IsZero() && !now.Before(s.ExpiresAt) {
+			continue
 		}
+		fits, err := c.fits(ctx, s.Hash, secret)
+		if err != nil {
+			return false, err
+		}
+		found = found || fits
 	}
-	return found
+	return found, nil
 }
 
-func (c *secrets) fits(hash, secret string) bool {
+func (c *secrets) fits(ctx context.Context, hash, secret string) (bool, error) {
 	algorithm, rest, _ := strings.Cut(strings.TrimPrefix(hash, "$"), "$")
 	switch algorithm {
 	case "sha256":
 		want, err := base64.RawStdEncoding.DecodeString(rest)
 		got := sha256.Sum256([]byte(secret))
-		return err == nil && subtle.ConstantTimeCompare(got[:], want) == 1
+		return err == nil && subtle.ConstantTimeCompare(got[:], want) == 1, nil
 	case "argon2id":
-		return c.fitsArgon(hash, rest, secret)
+		return c.fitsArgon(ctx, hash, rest, secret)
 	}
-	return false
+	return false, nil
 }
 
-func (c *secrets) fitsArgon(hash, rest, secret string) bool {
+func (c *secrets) fitsArgon(ctx context.Context, hash, rest, secret string) (bool, error) {
 	presented := sha256.Sum256(append(c.key[:], secret...))
 	c.mu.Lock()
 	known, ok := c.right[hash]
 	c.mu.Unlock()
 	if ok && subtle.ConstantTimeCompare(known[:], presented[:]) == 1 {
-		return true
+		return true, nil
 	}
 	fields := strings.Split(rest, "$")
 	if len(fields) != 4 {
-		return false
+		return false, nil
 	}
 	// The cost is read back from the hash so that it can be raised one day. What is
 	// stored was put there by the host; the bounds are for typing errors.
@@ -126,18 +133,28 @@ func (c *secrets) fitsArgon(hash, rest, secret string) bool {
 	var threads uint8
 	if _, err := fmt.Sscanf(fields[1], "m=%d,t=%d,p=%d", &memory, &rounds, &threads); err != nil ||
 		rounds == 0 || rounds > 64 || threads == 0 || memory > 1<<20 {
-		return false
+		return false, nil
 	}
 	salt, err1 := base64.RawStdEncoding.DecodeString(fields[2])
 	want, err2 := base64.RawStdEncoding.DecodeString(fields[3])
 	if err1 != nil || err2 != nil || len(want) < 16 {
-		return false
+		return false, nil
 	}
-	c.slots <- struct{}{}
+	select {
+	case c.queue <- struct{}{}:
+		defer func() { <-c.queue }()
+	default:
+		return false, errors.New("authz: too many requests wait for a chosen client secret to be checked; give such clients a secret from NewSecret, which costs nothing")
+	}
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
 	got := argon2.IDKey([]byte(secret), salt, rounds, memory, threads, uint32(len(want)))
-	<-c.slots
 	if subtle.ConstantTimeCompare(got, want) != 1 {
-		return false
+		return false, nil
 	}
 	c.mu.Lock()
 	if len(c.right) >= 10_000 {
@@ -145,5 +162,5 @@ func (c *secrets) fitsArgon(hash, rest, secret string) bool {
 	}
 	c.right[hash] = presented
 	c.mu.Unlock()
-	return true
+	return true, nil
 }

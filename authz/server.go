@@ -56,6 +56,8 @@ func New(config Config) (*Server, error) {
 	var err error
 	s.keys, err = keyring.Open(context.Background(), keyring.Config{
 		Store:         config.Storage,
+		Issuer:        config.Issuer,
+		FormerIssuers: config.FormerIssuers,
 		Algorithms:    config.SigningAlgorithms,
 		Rotation:      config.KeyRotation,
 		Outlive:       maxAccessToken,

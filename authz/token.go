@@ -46,7 +46,7 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 	}
 	client, err := s.authenticateClient(ctx, req)
 	if err != nil {
-		return nil, nil, err
+		return client, nil, err
 	}
 	if !slices.Contains(grantTypesOf(client), grantType) {
 		return client, nil, failed(unauthorizedClient, "grant_type_not_allowed", "This client may not use this grant type.")
@@ -56,12 +56,17 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 	}
 	r := &engine.TokenRequest{
 		Client:     client,
+		Public:     public(client),
 		GrantTypes: grantTypesOf(client),
 		Parameters: req.Parameters,
 		At:         s.now(),
 		Resources:  []string{s.config.Resource},
+		RedirectURIRegistered: func(redirectURI string) bool {
+			_, err := matchRedirectURI(client, redirectURI)
+			return err == nil
+		},
 		IssueRefreshToken: func(scopes []string) bool {
-			return s.config.IssueRefreshToken(client, scopes)
+			return s.config.IssueRefreshToken(client, slices.Clone(scopes))
 		},
 	}
 	r.AccessTokenExpiresAt = func(grant *storage.Grant) time.Time {
@@ -192,7 +197,7 @@ func (s *Server) refreshTokenLifetime(c *Client) time.Duration {
 }
 
 func lifetime(clients, servers, most time.Duration) time.Duration {
-	if clients <= 0 {
+	if clients < time.Second {
 		return servers
 	}
 	return min(clients, most)

@@ -40,11 +40,12 @@ func (e *endpoint) authorization(w http.ResponseWriter, r *http.Request) error {
 
 // answer sends the browser on, or shows it the consent page.
 func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, response *authz.AuthorizationResponse, browser string) error {
+	if e.browser(r) == "" && browser != "" {
+		// Already on the way to the sign-in page: tabs opened next find the cookie there.
+		e.setBrowser(w, browser)
+	}
 	switch {
 	case response.Consent != nil:
-		if e.browser(r) == "" {
-			e.setBrowser(w, browser)
-		}
 		return e.showConsent(w, r, response.Consent)
 	case response.Redirect != "":
 		// RFC 9700 §4.12: 303, so that no browser repeats a POST, with what the user typed

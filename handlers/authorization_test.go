@@ -1,11 +1,13 @@
 package handlers_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/grantor-oauth/grantor/authz"
 	"github.com/grantor-oauth/grantor/authz/authztest"
@@ -146,9 +148,25 @@ func TestConsent(t *testing.T) {
 	t.Run("twice", func(t *testing.T) {
 		h := newHost(t, handlers.Options{})
 		form := h.ask(params).form(t)
-		if got := h.do("POST", "/oauth2/consent", form).location(t); got.Get("code") == "" {
-			t.Error(got)
+		first := h.do("POST", "/oauth2/consent", form).location(t)
+		if first.Get("code") == "" {
+			t.Error(first)
 		}
+		// A double click: the browser shows where the second answer leads.
+		if again := h.do("POST", "/oauth2/consent", form).location(t); again.Get("code") != first.Get("code") {
+			t.Errorf("a double click leads to %v, not to %v", again, first)
+		}
+		h.Clock.Advance(31 * time.Second)
+		h.do("POST", "/oauth2/consent", form).isErrorPage(t, http.StatusForbidden)
+	})
+	t.Run("two_answers", func(t *testing.T) {
+		h := newHost(t, handlers.Options{})
+		form := h.ask(authztest.AuthorizationParameters("read", "write")).form(t)
+		h.do("POST", "/oauth2/consent", form).location(t)
+		fewer := maps.Clone(form)
+		fewer["scope"] = []string{"read"}
+		h.do("POST", "/oauth2/consent", fewer).isErrorPage(t, http.StatusForbidden)
+		form.Set("decision", "deny")
 		h.do("POST", "/oauth2/consent", form).isErrorPage(t, http.StatusForbidden)
 	})
 	t.Run("other_browser", func(t *testing.T) {

@@ -140,7 +140,7 @@ func TestInChromium(t *testing.T) {
 		callback(t)
 		open(t)
 		page.Eval(fmt.Sprintf("document.querySelector('[name=interaction]').value = %q", form))
-		page.Click(".allow")
+		page.Click("button[value=deny]")
 		page.Await("document.title.startsWith('You have answered this already')")
 	})
 	for _, problem := range page.Problems() {

@@ -20,6 +20,10 @@ type Code struct {
 	// CodeChallenge is the S256 challenge (RFC 7636 §4.3).
 	CodeChallenge string `cbor:"6,keyasint,omitempty"`
 
+	// Answer is what the use of this value led to, sealed so that only who presents it
+	// again can open it; nil if that is not kept.
+	Answer []byte `cbor:"10,keyasint,omitempty"`
+
 	IssuedAt   time.Time `cbor:"7,keyasint"`
 	ExpiresAt  time.Time `cbor:"8,keyasint"`
 	ConsumedAt time.Time `cbor:"9,keyasint,omitempty"` // zero: unused

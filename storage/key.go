@@ -8,6 +8,10 @@ type KeyRing struct {
 	Revision uint64 `cbor:"1,keyasint"`
 
 	Keys []Key `cbor:"2,keyasint,omitempty"`
+
+	// Issuer is the server that the whole store belongs to: two that shared one would
+	// take each other's codes and consents for their own.
+	Issuer string `cbor:"3,keyasint,omitempty"`
 }
 
 // Key is one key of the ring with its life: published from CreatedAt, signing from

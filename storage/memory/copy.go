@@ -19,6 +19,11 @@ func copyClient(c storage.Client) storage.Client {
 	return c
 }
 
+func copyCode(c storage.Code) storage.Code {
+	c.Answer = slices.Clone(c.Answer)
+	return c
+}
+
 func copyToken(t storage.Token) storage.Token {
 	t.Scopes = slices.Clone(t.Scopes)
 	t.Resources = slices.Clone(t.Resources)

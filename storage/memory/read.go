@@ -15,7 +15,7 @@ func (s *Store) Client(ctx context.Context, clientID string) (*storage.Client, e
 
 // Code returns the record filed under d, or storage.ErrNotFound.
 func (s *Store) Code(ctx context.Context, d storage.Digest) (*storage.Code, error) {
-	return one(ctx, s, s.codes, d, func(c storage.Code) storage.Code { return c })
+	return one(ctx, s, s.codes, d, copyCode)
 }
 
 // Token returns the record filed under d, or storage.ErrNotFound.

@@ -139,7 +139,7 @@ func (s *Store) apply(w *storage.Write) {
 		s.tokens[used.Digest] = copyToken(t)
 	}
 	for _, c := range w.Codes {
-		s.putCode(c)
+		s.putCode(copyCode(c))
 	}
 	for _, g := range w.Grants {
 		s.putGrant(copyGrant(g))

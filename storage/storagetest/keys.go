@@ -8,7 +8,7 @@ import (
 )
 
 func (k *kit) ring(revision uint64, ids ...string) storage.KeyRing {
-	r := storage.KeyRing{Revision: revision}
+	r := storage.KeyRing{Revision: revision, Issuer: "https://issuer.example"}
 	for _, id := range ids {
 		r.Keys = append(r.Keys, storage.Key{
 			ID: id, Algorithm: "ES256", Material: []byte("material of " + id), Sealed: true,

@@ -20,6 +20,7 @@ const placeholderState = "placeholder"
 // found, redirect URI matched, scopes resolved.
 type AuthorizationRequest struct {
 	Client      *storage.Client
+	Public      bool
 	GrantTypes  []string
 	Parameters  url.Values // single-valued
 	RedirectURI string
@@ -39,7 +40,7 @@ func (e *Engine) ParseAuthorization(ctx context.Context, req *AuthorizationReque
 
 func (e *Engine) parseAuthorization(ctx context.Context, req *AuthorizationRequest) (context.Context, fosite.AuthorizeRequester, error) {
 	u := &unit{
-		client:        &client{Client: req.Client, grantTypes: req.GrantTypes, redirectURI: req.RedirectURI},
+		client:        &client{Client: req.Client, public: req.Public, grantTypes: req.GrantTypes, redirectURI: req.RedirectURI},
 		at:            req.At,
 		authorization: req,
 	}

@@ -15,6 +15,7 @@ import (
 // URIs lets userinfo, fragments and another scheme through.
 type client struct {
 	*storage.Client
+	public      bool
 	grantTypes  []string
 	redirectURI string // the one URI that this request may use
 }
@@ -25,7 +26,7 @@ func (c *client) GetID() string                   { return c.ID }
 func (c *client) GetHashedSecret() []byte         { return nil }
 func (c *client) GetGrantTypes() fosite.Arguments { return c.grantTypes }
 func (c *client) GetScopes() fosite.Arguments     { return c.Scopes }
-func (c *client) IsPublic() bool                  { return len(c.Secrets) == 0 }
+func (c *client) IsPublic() bool                  { return c.public }
 
 func (c *client) GetResponseTypes() fosite.Arguments { return fosite.Arguments{"code"} }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/ory/fosite"
 	fositestorage "github.com/ory/fosite/storage"
+
+	"github.com/grantor-oauth/grantor/authz"
 )
 
 func TestUnknownGrantType_RFC6749_5_2(t *testing.T) {
@@ -68,7 +70,14 @@ func TestPublicClientCredentials_RFC6749_5_2(t *testing.T) {
 		fact(t, got.failure() == "invalid_grant", "client_credentials.go", got)
 	})
 	t.Run("ours", func(t *testing.T) {
-		want(t, newOurs(t).token(t, form), http.StatusBadRequest, "unauthorized_client")
+		s := newOurs(t)
+		want(t, s.token(t, form), http.StatusBadRequest, "unauthorized_client")
+		// A host's own client storage may allow it the grant; RegisterClient would not.
+		err := s.Store.PutClient(t.Context(), authz.Client{ID: "odd", GrantTypes: []string{"client_credentials"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, s.token(t, clientCredentials("client_id", "odd")), http.StatusBadRequest, "unauthorized_client")
 	})
 }
 

@@ -105,6 +105,9 @@ type trouble struct {
 	// runs another course.
 	upTo time.Duration
 
+	// meanwhile, if set, happens once, right before a Commit.
+	meanwhile func()
+
 	mu      sync.Mutex
 	broken  map[string]bool
 	commits int
@@ -167,6 +170,10 @@ func (s *trouble) Grant(ctx context.Context, id string) (*storage.Grant, error) 
 func (s *trouble) Commit(ctx context.Context, w storage.Write) error {
 	if err := s.roundTrip("Commit"); err != nil {
 		return err
+	}
+	if f := s.meanwhile; f != nil {
+		s.meanwhile = nil
+		f()
 	}
 	return s.Store.Commit(ctx, w)
 }

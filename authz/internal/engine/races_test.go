@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -228,6 +229,53 @@ func TestRevocationRacesRefresh_RFC7009_2_1(t *testing.T) {
 			}
 		})
 	})
+}
+
+// The same, with the revocation right between fosite's look at the credential and its
+// writing: the tokens that follow belong to nothing that could be revoked again.
+func TestRevocationBeforeIssue_RFC7009_2_1(t *testing.T) {
+	t.Run("fosite", func(t *testing.T) {
+		store := &revokedMeanwhile{slowStore: newSlowStore(t)}
+		r := newRaw(t, rawOptions{store: store})
+		token := r.tokens(t, publicID).text("refresh_token")
+		store.meanwhile = func() { wantOK(t, r.revoke(t, tokenForm(publicID, token))) }
+		got := r.token(t, refreshForm(publicID, token))
+		lives := r.token(t, refreshForm(publicID, got.text("refresh_token")))
+		fact(t, got.status == http.StatusOK && lives.status == http.StatusOK, "Write.Live, which makes every issue depend on the grant", got)
+	})
+	t.Run("ours", func(t *testing.T) {
+		s := newOurs(t)
+		tokens := s.tokens(t, publicID)
+		refreshed := refreshForm(publicID, tokens.text("refresh_token"))
+		redeemed := codeForm(publicID, s.code(t, publicID))
+		for _, form := range []url.Values{refreshed, redeemed} {
+			s.store.meanwhile = func() {
+				if err := s.RevokeUser(t.Context(), "ana"); err != nil {
+					t.Error(err)
+				}
+			}
+			got := s.token(t, form)
+			want(t, got, http.StatusBadRequest, "invalid_grant")
+			if got.reason != "grant_revoked" {
+				t.Errorf("reason %s, want grant_revoked", got.reason)
+			}
+		}
+		dead(t, s, tokens)
+	})
+}
+
+// revokedMeanwhile does something once, before the first write of a refresh.
+type revokedMeanwhile struct {
+	*slowStore
+	meanwhile func()
+}
+
+func (s *revokedMeanwhile) RotateRefreshToken(ctx context.Context, requestID, signature string) error {
+	if f := s.meanwhile; f != nil {
+		s.meanwhile = nil
+		f()
+	}
+	return s.slowStore.RotateRefreshToken(ctx, requestID, signature)
 }
 
 // familyOf is the request ID that fosite's storage has a refresh token under.

@@ -167,12 +167,11 @@ func with(v url.Values, change ...string) url.Values {
 	return v
 }
 
-// authorize sends an authorization request as "ana", who grants all of it.
-func (r *raw) authorize(t testing.TB, params url.Values) answer {
-	t.Helper()
-	w := httptest.NewRecorder()
-	ctx := t.Context()
-	ar, err := r.NewAuthorizeRequest(ctx, httptest.NewRequest(http.MethodGet, "/authorize?"+params.Encode(), nil))
+// serveAuthorization is the handler of fosite's documentation, with "ana" signed in, who
+// grants all that is asked for.
+func (r *raw) serveAuthorization(w http.ResponseWriter, req *http.Request) {
+	ctx := req.Context()
+	ar, err := r.NewAuthorizeRequest(ctx, req)
 	if err == nil {
 		for _, scope := range ar.GetRequestedScopes() {
 			ar.GrantScope(scope)
@@ -180,11 +179,42 @@ func (r *raw) authorize(t testing.TB, params url.Values) answer {
 		var response fosite.AuthorizeResponder
 		if response, err = r.NewAuthorizeResponse(ctx, ar, r.session("ana")); err == nil {
 			r.WriteAuthorizeResponse(ctx, w, ar, response)
-			return recorded(w)
+			return
 		}
 	}
 	r.WriteAuthorizeError(ctx, w, ar, err)
-	return recorded(w)
+}
+
+func (r *raw) serveToken(w http.ResponseWriter, req *http.Request) {
+	ctx := req.Context()
+	ar, err := r.NewAccessRequest(ctx, req, r.session(""))
+	if err == nil {
+		var response fosite.AccessResponder
+		if response, err = r.NewAccessResponse(ctx, ar); err == nil {
+			r.WriteAccessResponse(ctx, w, ar, response)
+			return
+		}
+	}
+	r.WriteAccessError(ctx, w, ar, err)
+}
+
+func (r *raw) serveIntrospection(w http.ResponseWriter, req *http.Request) {
+	response, err := r.NewIntrospectionRequest(req.Context(), req, r.session(""))
+	if err != nil {
+		r.WriteIntrospectionError(req.Context(), w, err)
+		return
+	}
+	r.WriteIntrospectionResponse(req.Context(), w, response)
+}
+
+func (r *raw) serveRevocation(w http.ResponseWriter, req *http.Request) {
+	r.WriteRevocationResponse(req.Context(), w, r.NewRevocationRequest(req.Context(), req))
+}
+
+// authorize sends an authorization request.
+func (r *raw) authorize(t testing.TB, params url.Values) answer {
+	t.Helper()
+	return send(t, r.serveAuthorization, httptest.NewRequest(http.MethodGet, "/?"+params.Encode(), nil))
 }
 
 // code is an authorization code that goes with authztest.Verifier.
@@ -197,20 +227,10 @@ func (r *raw) code(t testing.TB, clientID string, change ...string) string {
 	return a.params.Get("code")
 }
 
-// token posts to the token endpoint. It may be called from any goroutine.
+// token posts to the token endpoint. Like its siblings it may be called from any
+// goroutine.
 func (r *raw) token(t testing.TB, form url.Values, authorization ...string) answer {
-	w := httptest.NewRecorder()
-	ctx := t.Context()
-	ar, err := r.NewAccessRequest(ctx, post(form, authorization...), r.session(""))
-	if err == nil {
-		var response fosite.AccessResponder
-		if response, err = r.NewAccessResponse(ctx, ar); err == nil {
-			r.WriteAccessResponse(ctx, w, ar, response)
-			return recorded(w)
-		}
-	}
-	r.WriteAccessError(ctx, w, ar, err)
-	return recorded(w)
+	return send(t, r.serveToken, post(form, authorization...))
 }
 
 // tokens runs the code flow of a client to its end.
@@ -224,22 +244,11 @@ func (r *raw) tokens(t testing.TB, clientID string, change ...string) answer {
 }
 
 func (r *raw) introspect(t testing.TB, form url.Values, authorization ...string) answer {
-	w := httptest.NewRecorder()
-	ctx := t.Context()
-	response, err := r.NewIntrospectionRequest(ctx, post(form, authorization...), r.session(""))
-	if err != nil {
-		r.WriteIntrospectionError(ctx, w, err)
-	} else {
-		r.WriteIntrospectionResponse(ctx, w, response)
-	}
-	return recorded(w)
+	return send(t, r.serveIntrospection, post(form, authorization...))
 }
 
 func (r *raw) revoke(t testing.TB, form url.Values, authorization ...string) answer {
-	w := httptest.NewRecorder()
-	ctx := t.Context()
-	r.WriteRevocationResponse(ctx, w, r.NewRevocationRequest(ctx, post(form, authorization...)))
-	return recorded(w)
+	return send(t, r.serveRevocation, post(form, authorization...))
 }
 
 func post(form url.Values, authorization ...string) *http.Request {
@@ -251,8 +260,10 @@ func post(form url.Values, authorization ...string) *http.Request {
 	return r
 }
 
-// recorded reads what was written for a client.
-func recorded(w *httptest.ResponseRecorder) answer {
+// send has a handler answer a request.
+func send(t testing.TB, h http.HandlerFunc, r *http.Request) answer {
+	w := httptest.NewRecorder()
+	h(w, r.WithContext(t.Context()))
 	a := answer{status: w.Code, header: w.Header()}
 	_ = json.Unmarshal(w.Body.Bytes(), &a.body) // a page or nothing
 	a.redirectedTo(w.Header().Get("Location"))

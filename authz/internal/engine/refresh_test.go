@@ -77,21 +77,27 @@ func TestRefreshAbsoluteLimit_RFC9700_4_14_2(t *testing.T) {
 		s := newOurs(t)
 		begin := s.Clock.Now()
 		end := begin.Add(365 * day)
-		got := s.tokens(t, publicID)
+		auth := credentialsOf(confidentialID)
+		got := s.tokens(t, confidentialID)
 		for s.Clock.Now().Add(89 * day).Before(end) {
 			s.Clock.Advance(89 * day) // idle limit 90 days
-			got = s.token(t, refreshForm(publicID, got.text("refresh_token")))
+			got = s.token(t, refreshForm(confidentialID, got.text("refresh_token")), auth...)
 			wantOK(t, got)
 		}
 		// What is issued at the very end does not reach beyond it.
 		s.Clock.Advance(end.Sub(s.Clock.Now()) - time.Minute)
-		got = s.token(t, refreshForm(publicID, got.text("refresh_token")))
+		got = s.token(t, refreshForm(confidentialID, got.text("refresh_token")), auth...)
 		wantOK(t, got)
 		if left := got.body["expires_in"]; left != 60.0 {
 			t.Errorf("an access token of %v s a minute before the end, want 60", left)
 		}
+		told := s.introspect(t, askAbout(got.text("refresh_token")), auth...)
+		if told.body["exp"] != float64(end.Unix()) {
+			t.Errorf("a refresh token until %v, want %v", told.body["exp"], end.Unix())
+		}
 		s.Clock.Advance(time.Minute)
-		dead(t, s, got)
+		want(t, s.token(t, refreshForm(confidentialID, got.text("refresh_token")), auth...), http.StatusBadRequest, "invalid_grant")
+		wantInactive(t, s.introspect(t, askAbout(got.text("access_token")), auth...))
 	})
 }
 

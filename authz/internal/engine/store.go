@@ -78,6 +78,8 @@ func (u *unit) findCode(ctx context.Context) error {
 		return u.refuse(ReasonCodeReplayed)
 	case !u.at.Before(code.ExpiresAt):
 		return u.refuse("code_expired")
+	case code.RedirectURI != "" && !u.token.RedirectURIRegistered(code.RedirectURI):
+		return u.refuse("redirect_uri_gone")
 	}
 	if _, err := u.liveGrant(ctx, store, code.GrantID); err != nil {
 		return err

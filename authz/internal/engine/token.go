@@ -15,6 +15,7 @@ import (
 // TokenRequest is a token request of an authenticated client.
 type TokenRequest struct {
 	Client     *storage.Client
+	Public     bool
 	GrantTypes []string
 	Parameters url.Values // single-valued
 	At         time.Time
@@ -29,6 +30,7 @@ type TokenRequest struct {
 	Refresh *storage.Token
 
 	// The server's policy.
+	RedirectURIRegistered func(redirectURI string) bool
 	IssueRefreshToken     func(scopes []string) bool
 	AccessTokenExpiresAt  func(grant *storage.Grant) time.Time
 	RefreshTokenExpiresAt func(grant *storage.Grant) time.Time
@@ -53,7 +55,7 @@ type Issued struct {
 func (e *Engine) Token(ctx context.Context, req *TokenRequest) (*Issued, *storage.Write, error) {
 	req.store, req.digest = e.config.Store, e.config.DigestOf(req.Parameters.Get("code"))
 	u := &unit{
-		client: &client{Client: req.Client, grantTypes: req.GrantTypes},
+		client: &client{Client: req.Client, public: req.Public, grantTypes: req.GrantTypes},
 		at:     req.At,
 		token:  req,
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +13,10 @@ import (
 
 // Config is what [Open] needs.
 type Config struct {
-	Store      storage.Keys
+	Store         storage.Keys
+	Issuer        string   // whose ring it is
+	FormerIssuers []string // under which names it may have been before
+
 	Algorithms []string      // JWS algorithms that must each have a key
 	Rotation   time.Duration // how long a key signs
 
@@ -43,7 +45,7 @@ type Ring struct {
 	stale  time.Duration // how old a ring read from the store may be
 
 	current atomic.Pointer[snapshot]
-	mu      sync.Mutex // held while reading the store or changing the ring
+	busy    chan struct{} // holds a value while somebody reads the store or changes the ring
 }
 
 // snapshot is the ring as it was read at one moment, with the keys parsed. It is
@@ -57,7 +59,7 @@ type snapshot struct {
 // Open reads the ring and makes what keys are missing.
 func Open(ctx context.Context, config Config) (*Ring, error) {
 	lead := min(24*time.Hour, config.Rotation/4)
-	r := &Ring{config: config, lead: lead, stale: min(time.Minute, lead/4)}
+	r := &Ring{config: config, lead: lead, stale: min(time.Minute, lead/4), busy: make(chan struct{}, 1)}
 	if _, err := r.refresh(ctx); err != nil {
 		return nil, err
 	}
@@ -75,14 +77,20 @@ func (r *Ring) usable(ctx context.Context) (*snapshot, error) {
 		return s, nil
 	}
 	age := r.config.Now().Sub(s.readAt)
-	tolerable := age >= 0 && age < margin/2
-	if !r.mu.TryLock() {
+	tolerable := age > -margin/2 && age < margin/2
+	select {
+	case r.busy <- struct{}{}:
+	default:
 		if tolerable {
 			return s, nil
 		}
-		r.mu.Lock()
+		select {
+		case r.busy <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	defer r.mu.Unlock()
+	defer func() { <-r.busy }()
 	if s = r.current.Load(); r.fresh(s) {
 		return s, nil
 	}
@@ -97,18 +105,22 @@ func (r *Ring) usable(ctx context.Context) (*snapshot, error) {
 func (r *Ring) fresh(s *snapshot) bool {
 	now := r.config.Now()
 	age := now.Sub(s.readAt)
-	return age >= 0 && age < r.stale && !r.due(s.ring.Keys, now)
+	return age > -r.stale && age < r.stale && !r.due(&s.ring, now)
 }
 
-// refresh reads the ring and takes every step that is due. r.mu is held.
+// refresh reads the ring and takes every step that is due. r.busy is held, or nobody
+// else has the ring yet.
 func (r *Ring) refresh(ctx context.Context) (*snapshot, error) {
 	for range 8 { // every failed swap means that somebody else's succeeded
 		ring, err := r.config.Store.Keys(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("keyring: reading the key ring: %w", err)
 		}
+		if err := r.checkIssuer(ring.Issuer); err != nil {
+			return nil, err
+		}
 		now := r.config.Now()
-		if !r.due(ring.Keys, now) {
+		if !r.due(ring, now) {
 			return r.publish(ring, now)
 		}
 		next, made, err := r.step(ring, now)
@@ -154,14 +166,25 @@ func (r *Ring) publish(ring *storage.KeyRing, now time.Time) (*snapshot, error) 
 // algorithms are those that must have a key.
 func (r *Ring) algorithms() []string { return append([]string{Secret}, r.config.Algorithms...) }
 
-// due reports whether a key must be made or dropped.
-func (r *Ring) due(keys []storage.Key, now time.Time) bool {
+// checkIssuer makes sure that the store is not another server's.
+func (r *Ring) checkIssuer(stored string) error {
+	if stored == "" || stored == r.config.Issuer || slices.Contains(r.config.FormerIssuers, stored) {
+		return nil
+	}
+	return fmt.Errorf("keyring: the store belongs to the issuer %q, not to %q: give each issuer a store of its own, or, if the server has a new name, put the old one into Config.FormerIssuers", stored, r.config.Issuer)
+}
+
+// due reports whether the ring has to change: a key must be made, dropped or sealed, or
+// the server has another name.
+func (r *Ring) due(ring *storage.KeyRing, now time.Time) bool {
 	for _, algorithm := range r.algorithms() {
-		if newest := newest(keys, algorithm); newest == nil || r.successorDue(newest, now) {
+		if newest := newest(ring.Keys, algorithm); newest == nil || r.successorDue(newest, now) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(keys, func(k storage.Key) bool { return expired(k, now) })
+	return ring.Issuer != r.config.Issuer || slices.ContainsFunc(ring.Keys, func(k storage.Key) bool {
+		return expired(k, now) || !k.Sealed && r.config.EncryptionKey != nil
+	})
 }
 
 // successorDue reports whether it is time to publish the key that follows k.
@@ -171,11 +194,16 @@ func (r *Ring) successorDue(k *storage.Key, now time.Time) bool {
 
 // step makes the ring that follows.
 func (r *Ring) step(ring *storage.KeyRing, now time.Time) (*storage.KeyRing, []storage.Key, error) {
-	next := &storage.KeyRing{Revision: ring.Revision + 1}
+	next := &storage.KeyRing{Revision: ring.Revision + 1, Issuer: r.config.Issuer}
 	for _, k := range ring.Keys {
-		if !expired(k, now) {
-			next.Keys = append(next.Keys, k)
+		if expired(k, now) {
+			continue
 		}
+		k, err := r.sealed(k, ring)
+		if err != nil {
+			return nil, nil, err
+		}
+		next.Keys = append(next.Keys, k)
 	}
 	var made []storage.Key
 	for _, algorithm := range r.algorithms() {
@@ -200,6 +228,24 @@ func (r *Ring) step(ring *storage.KeyRing, now time.Time) (*storage.KeyRing, []s
 		made = append(made, k)
 	}
 	return next, made, nil
+}
+
+// sealed is k, sealed if the host has given a key for that since it was made. That is
+// done for a whole ring at once: a key in clear among sealed ones was put there by
+// somebody else.
+func (r *Ring) sealed(k storage.Key, ring *storage.KeyRing) (storage.Key, error) {
+	if k.Sealed || r.config.EncryptionKey == nil {
+		return k, nil
+	}
+	if slices.ContainsFunc(ring.Keys, func(k storage.Key) bool { return k.Sealed }) {
+		return k, fmt.Errorf("keyring: key %s is not encrypted, although others of the ring are: it was not stored by this server; restore the store from a backup", k.ID)
+	}
+	aead, err := newAEAD(r.config.EncryptionKey)
+	if err != nil {
+		return k, err
+	}
+	k.Material, k.Sealed = seal(aead, k.Material, k.ID), true
+	return k, nil
 }
 
 func expired(k storage.Key, now time.Time) bool {
