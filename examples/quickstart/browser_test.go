@@ -90,7 +90,7 @@ func TestInChromium(t *testing.T) {
 	shows("Alert sources")
 	look("pager")
 	page.Visit(d.pagerURL + "/apps")
-	shows(publicClient)
+	shows("Status board mobile")
 	look("apps")
 	page.Click("form[action='/apps/disconnect'] button")
 	page.Await("document.querySelectorAll('form[action=\"/apps/disconnect\"]').length === 1")

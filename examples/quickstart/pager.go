@@ -136,7 +136,8 @@ func (p *pager) apps(w http.ResponseWriter, r *http.Request, as *authz.Server) {
 		http.Error(w, "The list cannot be read right now.", http.StatusServiceUnavailable)
 		return
 	}
-	p.show(w, "apps.html", map[string]any{"User": p.users[s.user].name, "Consents": consents})
+	names := map[string]string{confidentialClient: "Status board", publicClient: "Status board mobile"}
+	p.show(w, "apps.html", map[string]any{"User": p.users[s.user].name, "Consents": consents, "Names": names})
 }
 
 func (p *pager) disconnect(w http.ResponseWriter, r *http.Request, as *authz.Server) {
