@@ -108,13 +108,14 @@ func (l *Lifetimes) complete(fault func(field, format string, args ...any)) {
 	bound("AuthorizationCode", &l.AuthorizationCode, time.Minute, maxCode)
 	bound("AccessToken", &l.AccessToken, time.Hour, maxAccessToken)
 	bound("RefreshToken", &l.RefreshToken, 365*24*time.Hour, maxRefreshToken)
-	if l.RefreshTokenIdle == 0 {
+	switch {
+	case l.RefreshTokenIdle == 0:
 		l.RefreshTokenIdle = min(90*24*time.Hour, l.RefreshToken)
-	}
-	if l.RefreshTokenIdle > l.RefreshToken && l.RefreshToken > 0 {
+	case l.RefreshTokenIdle > l.RefreshToken && l.RefreshToken > 0:
 		fault("Lifetimes.RefreshTokenIdle", "is %v, longer than Lifetimes.RefreshToken, %v; lower the first or raise the second", l.RefreshTokenIdle, l.RefreshToken)
+	default:
+		bound("RefreshTokenIdle", &l.RefreshTokenIdle, 0, maxRefreshToken)
 	}
-	bound("RefreshTokenIdle", &l.RefreshTokenIdle, 0, maxRefreshToken)
 	switch {
 	case l.RefreshGrace == 0:
 		l.RefreshGrace = 30 * time.Second
@@ -131,7 +132,7 @@ func checkIssuer(issuer string) error {
 	switch {
 	case issuer == "":
 		return errors.New("is empty; it is the https URL under which clients reach this server")
-	case err != nil || u.Host == "" || u.Opaque != "":
+	case err != nil || u.Hostname() == "" || u.Opaque != "":
 		return errors.New("must be a URL such as https://app.example.com")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return errors.New("must begin with https://")

@@ -13,9 +13,11 @@ type Code struct {
 	ClientID string `cbor:"3,keyasint,omitempty"`
 	GrantID  string `cbor:"4,keyasint,omitempty"`
 
-	// RedirectURI is what the authorization request carried, empty if it carried
-	// none (RFC 6749 §4.1.3).
-	RedirectURI string `cbor:"5,keyasint,omitempty"`
+	// RedirectURI is where the code was sent. RedirectURIOmitted tells that the
+	// authorization request did not carry it, so that the token request need not either
+	// (RFC 6749 §4.1.3).
+	RedirectURI        string `cbor:"5,keyasint,omitempty"`
+	RedirectURIOmitted bool   `cbor:"11,keyasint,omitempty"`
 
 	// CodeChallenge is the S256 challenge (RFC 7636 §4.3).
 	CodeChallenge string `cbor:"6,keyasint,omitempty"`

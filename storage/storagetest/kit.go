@@ -53,8 +53,8 @@ func (k *kit) code(name string) storage.Code {
 		Digest: k.digest(name), Kind: storage.AuthorizationCode,
 		ClientID: "app", GrantID: "0123", RedirectURI: "https://app.example/callback",
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-		Answer:        []byte("answer"),
-		IssuedAt:      k.now, ExpiresAt: k.now.Add(time.Hour),
+		Answer:        []byte("answer"), RedirectURIOmitted: true,
+		IssuedAt: k.now, ExpiresAt: k.now.Add(time.Hour),
 	}
 }
 

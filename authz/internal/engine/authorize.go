@@ -42,6 +42,7 @@ func (e *Engine) parseAuthorization(ctx context.Context, req *AuthorizationReque
 	u := &unit{
 		client:        &client{Client: req.Client, public: req.Public, grantTypes: req.GrantTypes, redirectURI: req.RedirectURI},
 		at:            req.At,
+		known:         e.config.KnownScope,
 		authorization: req,
 	}
 	u.write.At = req.At

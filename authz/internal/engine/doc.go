@@ -9,6 +9,6 @@
 // authentication, redirect matching, token formats, refresh narrowing, lifetimes)
 // has been decided before it is asked, or is replaced by a handler of ours.
 //
-// adapter_test.go shows, fact by fact, what plain fosite does with the same
+// The tests of this package show, fact by fact, what plain fosite does with the same
 // requests.
 package engine

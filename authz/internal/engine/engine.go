@@ -16,6 +16,9 @@ import (
 type Config struct {
 	Store storage.Store
 
+	// KnownScope reports whether the server has this scope.
+	KnownScope func(scope string) bool
+
 	// MintAccessToken makes an access token. The record is nil if nothing needs to be
 	// stored for it.
 	MintAccessToken func(ctx context.Context, m Mint) (token string, record *storage.Token, err error)

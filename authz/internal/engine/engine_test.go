@@ -26,7 +26,8 @@ func digestOf(credential string) storage.Digest {
 
 func newEngine(store storage.Store) *engine.Engine {
 	return engine.New(engine.Config{
-		Store: store,
+		Store:      store,
+		KnownScope: func(string) bool { return true },
 		MintAccessToken: func(context.Context, engine.Mint) (string, *storage.Token, error) {
 			return "access token", nil, nil
 		},

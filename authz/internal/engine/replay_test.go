@@ -119,6 +119,52 @@ func TestReplayByAnotherClient_RFC6749_4_1_3(t *testing.T) {
 	})
 }
 
+// Of two redemptions at once the slower one finds the code used when it writes. That is
+// a replay like any other. fosite has forgotten by then what it is about: the family of
+// the faster one, who may be the thief, lives.
+func TestReplayNoticedWhileWriting_RFC6749_4_1_2(t *testing.T) {
+	t.Run("fosite", func(t *testing.T) {
+		store := &usedMeanwhile{slowStore: newSlowStore(t)}
+		store.compareAndSet = true
+		r := newRaw(t, rawOptions{store: store})
+		// Without PKCE, which the first of them would have used up before it writes.
+		form := codeForm(publicID, r.code(t, publicID, "code_challenge", "-", "code_challenge_method", "-"), "code_verifier", "-")
+		var faster answer
+		store.meanwhile = func() { faster = r.token(t, form) }
+		got := r.token(t, form)
+		wantOK(t, faster)
+		lives := r.token(t, refreshForm(publicID, faster.text("refresh_token")))
+		fact(t, got.failure() == "server_error" && lives.status == http.StatusOK, "ErrConsumed in redeemCode, authz/token.go", got)
+	})
+	t.Run("ours", func(t *testing.T) {
+		s := newOurs(t)
+		code := s.code(t, publicID)
+		var faster answer
+		s.store.meanwhile = func() { faster = s.token(t, codeForm(publicID, code)) }
+		got := s.token(t, codeForm(publicID, code))
+		wantOK(t, faster)
+		want(t, got, http.StatusBadRequest, "invalid_grant")
+		if got.reason != "code_replayed" {
+			t.Errorf("reason %s, want code_replayed", got.reason)
+		}
+		dead(t, s, faster)
+	})
+}
+
+// usedMeanwhile does something once, before a code is used up.
+type usedMeanwhile struct {
+	*slowStore
+	meanwhile func()
+}
+
+func (s *usedMeanwhile) InvalidateAuthorizeCodeSession(ctx context.Context, signature string) error {
+	if f := s.meanwhile; f != nil {
+		s.meanwhile = nil
+		f()
+	}
+	return s.slowStore.InvalidateAuthorizeCodeSession(ctx, signature)
+}
+
 // A replayed code has to end the family. When the store fails in the middle of that,
 // fosite says invalid_grant and is done: the family lives.
 func TestStoreFailureWhileEndingReplayed_RFC6749_4_1_2(t *testing.T) {

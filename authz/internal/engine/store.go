@@ -50,7 +50,7 @@ func (unitStore) GetAuthorizeCodeSession(ctx context.Context, _ string, _ fosite
 		}
 	}
 	form := url.Values{}
-	if u.code.RedirectURI != "" {
+	if !u.code.RedirectURIOmitted {
 		form.Set("redirect_uri", u.code.RedirectURI)
 	}
 	return u.requester(u.grant, u.grant.Scopes, form), nil
@@ -78,7 +78,7 @@ func (u *unit) findCode(ctx context.Context) error {
 		return u.refuse(ReasonCodeReplayed)
 	case !u.at.Before(code.ExpiresAt):
 		return u.refuse("code_expired")
-	case code.RedirectURI != "" && !u.token.RedirectURIRegistered(code.RedirectURI):
+	case !u.token.RedirectURIRegistered(code.RedirectURI):
 		return u.refuse("redirect_uri_gone")
 	}
 	if _, err := u.liveGrant(ctx, store, code.GrantID); err != nil {

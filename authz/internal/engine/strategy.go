@@ -44,13 +44,14 @@ func (c credentials) GenerateAuthorizeCode(ctx context.Context, _ fosite.Request
 	a := u.authorization
 	code, digest := c.config.NewCredential(a.CodeExpiresAt, a.CodeKeptUntil)
 	u.write.Codes = append(u.write.Codes, storage.Code{
-		Digest:      digest,
-		Kind:        storage.AuthorizationCode,
-		ClientID:    u.client.ID,
-		GrantID:     u.grant.ID,
-		RedirectURI: a.Parameters.Get("redirect_uri"),
-		IssuedAt:    u.at,
-		ExpiresAt:   a.CodeExpiresAt,
+		Digest:             digest,
+		Kind:               storage.AuthorizationCode,
+		ClientID:           u.client.ID,
+		GrantID:            u.grant.ID,
+		RedirectURI:        a.RedirectURI,
+		RedirectURIOmitted: a.Parameters.Get("redirect_uri") == "",
+		IssuedAt:           u.at,
+		ExpiresAt:          a.CodeExpiresAt,
 	})
 	return code, digest.String(), nil
 }

@@ -57,6 +57,7 @@ func (e *Engine) Token(ctx context.Context, req *TokenRequest) (*Issued, *storag
 	u := &unit{
 		client: &client{Client: req.Client, public: req.Public, grantTypes: req.GrantTypes},
 		at:     req.At,
+		known:  e.config.KnownScope,
 		token:  req,
 	}
 	u.write.At = req.At

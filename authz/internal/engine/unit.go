@@ -16,6 +16,7 @@ import (
 type unit struct {
 	client *client
 	at     time.Time
+	known  func(scope string) bool
 	grant  *storage.Grant // given at the authorization endpoint, found at the token endpoint
 
 	// What was presented at the token endpoint, once it has been found good.
@@ -59,11 +60,11 @@ func (u *unit) fail(err error) error {
 }
 
 // requester shows what stands behind a code or token to fosite. Scopes that the
-// client has lost since are left out, so that nothing beyond its present
+// client or the server has lost since are left out, so that nothing beyond the present
 // registration is issued.
 func (u *unit) requester(grant *storage.Grant, scopes []string, form url.Values) *fosite.Request {
 	scopes = slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool {
-		return !slices.Contains(u.client.Scopes, scope)
+		return !slices.Contains(u.client.Scopes, scope) || !u.known(scope)
 	})
 	r := fosite.NewRequest()
 	r.ID = grant.ID
