@@ -31,7 +31,7 @@ func (r *Ring) Seal(ctx context.Context, purpose string, plain []byte) (string, 
 // Unseal returns what was given to Seal; ErrInvalid for anything else.
 func (r *Ring) Unseal(ctx context.Context, purpose, sealed string) ([]byte, error) {
 	id, body, _ := strings.Cut(sealed, ".")
-	bytes, err := base64.RawURLEncoding.DecodeString(body)
+	bytes, err := base64.RawURLEncoding.Strict().DecodeString(body)
 	if err != nil {
 		return nil, ErrInvalid
 	}
