@@ -74,7 +74,7 @@ func (c credentials) GenerateAccessToken(ctx context.Context, r fosite.Requester
 	return token, "access", nil
 }
 
-func (c credentials) GenerateRefreshToken(ctx context.Context, _ fosite.Requester) (string, string, error) {
+func (c credentials) GenerateRefreshToken(ctx context.Context, r fosite.Requester) (string, string, error) {
 	u := unitFrom(ctx)
 	// RFC 6749 §6: narrowing one access token does not narrow the authorization, so
 	// the successor carries what its predecessor did.
@@ -82,7 +82,7 @@ func (c credentials) GenerateRefreshToken(ctx context.Context, _ fosite.Requeste
 	if u.refresh != nil {
 		scopes, resources = u.refresh.Scopes, u.refresh.Resources
 	}
-	if u.refresh == nil && !u.token.IssueRefreshToken(scopes) {
+	if u.refresh == nil && !u.token.IssueRefreshToken(r.GetGrantedScopes()) {
 		return "", "", nil // an empty signature tells fosite that there is none
 	}
 	expiresAt := u.token.RefreshTokenExpiresAt(u.grant)
