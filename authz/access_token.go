@@ -193,6 +193,12 @@ func (s *Server) verify(ctx context.Context, token string) (*resource.Token, sto
 	if len(token) > maxAccessTokenBytes {
 		return nil, none, invalidToken("too long")
 	}
+	// Only the alphabet of what we make: the JWS parser would overlook white space.
+	if strings.ContainsFunc(token, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
+	}) {
+		return nil, none, invalidToken("not in the alphabet of tokens")
+	}
 	var verified *resource.Token
 	var digest storage.Digest
 	var grantID string
