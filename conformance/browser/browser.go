@@ -198,6 +198,7 @@ func (p *Page) Dark(dark bool) {
 	call(p, "setting the colour scheme", emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 	})
+	p.Await("document.getAnimations().length === 0") // transitions between the two
 }
 
 // Screenshot writes the whole page to name.png in the folder that the environment
