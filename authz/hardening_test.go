@@ -251,7 +251,7 @@ func TestChosenSecretsAreCheckedInTime(t *testing.T) {
 			statuses <- e.Status
 		}()
 	}
-	deadline := time.After(5 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for range cap(statuses) {
 		select {
 		case status := <-statuses:

@@ -150,7 +150,9 @@ func (c *secrets) fitsArgon(ctx context.Context, hash, rest, secret string) (boo
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	case <-ctx.Done():
-		return false, ctx.Err()
+	}
+	if err := ctx.Err(); err != nil { // also when a slot was free at the same moment
+		return false, err
 	}
 	got := argon2.IDKey([]byte(secret), salt, rounds, memory, threads, uint32(len(want)))
 	if subtle.ConstantTimeCompare(got, want) != 1 {

@@ -125,7 +125,7 @@ func (s *Server) Metadata() *Metadata {
 		ScopesSupported:                            scopes,
 		ResponseTypesSupported:                     []string{"code"},
 		ResponseModesSupported:                     []string{"query"},
-		GrantTypesSupported:                        supportedGrantTypes,
+		GrantTypesSupported:                        slices.Clone(supportedGrantTypes),
 		TokenEndpointAuthMethodsSupported:          anyClient,
 		RevocationEndpoint:                         base + "/revoke",
 		RevocationEndpointAuthMethodsSupported:     anyClient,

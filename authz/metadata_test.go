@@ -1,0 +1,96 @@
+package authz_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/grantor-oauth/grantor/authz"
+)
+
+// The endpoints follow from the issuer, its path and the prefix (RFC 8414 §2).
+func TestRFC8414_Section2(t *testing.T) {
+	for _, test := range []struct{ issuer, prefix, base string }{
+		{"https://app.example", "", "https://app.example/oauth2"},
+		{"https://app.example/tenant/1", "", "https://app.example/tenant/1/oauth2"},
+		{"https://app.example", "/auth", "https://app.example/auth"},
+		{"http://127.0.0.1:8080/t", "/a/b", "http://127.0.0.1:8080/t/a/b"},
+	} {
+		s := newServer(t, func(c *authz.Config) { c.Issuer, c.Prefix = test.issuer, test.prefix })
+		m := s.Metadata()
+		want := &authz.Metadata{
+			Issuer:                                     test.issuer,
+			AuthorizationEndpoint:                      test.base + "/authorize",
+			TokenEndpoint:                              test.base + "/token",
+			JWKSURI:                                    test.base + "/jwks",
+			RevocationEndpoint:                         test.base + "/revoke",
+			IntrospectionEndpoint:                      test.base + "/introspect",
+			ScopesSupported:                            []string{"admin", "offline_access", "read", "write"},
+			ResponseTypesSupported:                     []string{"code"},
+			ResponseModesSupported:                     []string{"query"},
+			GrantTypesSupported:                        []string{"authorization_code", "refresh_token", "client_credentials"},
+			TokenEndpointAuthMethodsSupported:          []string{"client_secret_basic", "client_secret_post", "none"},
+			RevocationEndpointAuthMethodsSupported:     []string{"client_secret_basic", "client_secret_post", "none"},
+			IntrospectionEndpointAuthMethodsSupported:  []string{"client_secret_basic", "client_secret_post"},
+			CodeChallengeMethodsSupported:              []string{"S256"},
+			AuthorizationResponseIssParameterSupported: true,
+		}
+		if !reflect.DeepEqual(m, want) {
+			t.Errorf("%s %s: %+v\nwant %+v", test.issuer, test.prefix, m, want)
+		}
+	}
+}
+
+// Member names on the wire, and no more than these.
+func TestRFC8414_Section2_names(t *testing.T) {
+	b, err := json.Marshal(newServer(t).Metadata())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(b, &m); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for name := range m {
+		got = append(got, name)
+	}
+	slices.Sort(got)
+	want := strings.Fields(`authorization_endpoint authorization_response_iss_parameter_supported code_challenge_methods_supported
+		grant_types_supported introspection_endpoint introspection_endpoint_auth_methods_supported issuer jwks_uri
+		response_modes_supported response_types_supported revocation_endpoint revocation_endpoint_auth_methods_supported
+		scopes_supported token_endpoint token_endpoint_auth_methods_supported`)
+	if !slices.Equal(got, want) {
+		t.Errorf("members %q\nwant %q", got, want)
+	}
+}
+
+// What it says is true: each grant type listed works, any other is unknown; and whoever
+// gets the value may change it without changing the server.
+func TestRFC8414_Section3_values_are_true(t *testing.T) {
+	s := newServer(t)
+	m := s.Metadata()
+	for _, grant := range append(slices.Clone(m.GrantTypesSupported), "password", "implicit", "urn:ietf:params:oauth:grant-type:device_code") {
+		_, err := s.Token(t.Context(), request(web, form(nil, "grant_type", grant)))
+		known := !strings.HasPrefix(refusedWith(t, err), "unsupported_grant_type")
+		if known != slices.Contains(m.GrantTypesSupported, grant) {
+			t.Errorf("%s: known is %v", grant, known)
+		}
+	}
+	grants := slices.Clone(m.GrantTypesSupported)
+	defer copy(m.GrantTypesSupported, grants) // should they be everybody's
+	for i := range m.GrantTypesSupported {
+		m.GrantTypesSupported[i] = "password"
+	}
+	for i := range m.ScopesSupported {
+		m.ScopesSupported[i] = "nope"
+	}
+	if _, err := s.own(); err != nil {
+		t.Errorf("changing the answer changed the server: %v", err)
+	}
+	if got := s.Metadata(); slices.Contains(got.GrantTypesSupported, "password") || slices.Contains(got.ScopesSupported, "nope") {
+		t.Errorf("changing the answer changed the server: %+v", got)
+	}
+}
