@@ -18,18 +18,22 @@ const year = 365 * 24 * time.Hour
 func newAuthorizationServer(issuer string, db storage.Store, clients []authz.Client,
 	signedIn func(*http.Request) (*authz.User, error), now func() time.Time) (*authz.Server, error) {
 	return authz.New(authz.Config{
-		Issuer:  issuer,
-		Storage: db,
-		Scopes: authz.Scopes{
-			"source:r":       "See your alert sources",
-			"source:w":       "Add and change alert sources",
-			"offline_access": "Stay connected while you are away",
-		},
+		Issuer:    issuer,
+		Storage:   db,
+		Scopes:    scopes(),
 		Clients:   clients,
 		Login:     signedIn,
 		Lifetimes: authz.Lifetimes{RefreshToken: year, RefreshTokenIdle: year},
 		Clock:     now, // for the button "let the token expire"; leave it out
 	})
+}
+
+func scopes() authz.Scopes {
+	return authz.Scopes{
+		"source:r":       "See your alert sources",
+		"source:w":       "Add and change alert sources",
+		"offline_access": "Stay connected while you are away",
+	}
 }
 
 // mount puts it on the web, next to what Pager serves, and guards the API with it.

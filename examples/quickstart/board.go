@@ -22,7 +22,7 @@ import (
 type board struct {
 	issuer, self string
 	secret       string
-	passTime     func(time.Duration) // stands in for waiting; a real client has no such thing
+	passTime     func(time.Duration) time.Time // stands in for waiting; a real client has no such thing
 	sessions     sessions[*boardSession]
 	pages        *template.Template
 }
@@ -39,7 +39,8 @@ type boardSession struct {
 type connection struct {
 	config          oauth2.Config
 	state, verifier string        // of the sign-in under way
-	token           *oauth2.Token // nil before and after
+	token           *oauth2.Token // nil before
+	revoked         bool
 	issuer          string
 	revocation      string // endpoint
 }
@@ -52,7 +53,7 @@ type serverMetadata struct {
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 }
 
-func newBoard(issuer, self, secret string, passTime func(time.Duration)) *board {
+func newBoard(issuer, self, secret string, passTime func(time.Duration) time.Time) *board {
 	b := &board{issuer: issuer, self: self, secret: secret, passTime: passTime}
 	b.sessions.cookie = "board_session"
 	b.pages = template.Must(template.ParseFS(files, "pages/*.html"))
@@ -63,14 +64,35 @@ func (b *board) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", b.home)
 	mux.HandleFunc("GET /callback/{client}", b.callback)
-	for name, action := range map[string]func(context.Context, *boardSession, string) (string, error){
-		"connect": b.connect, "call": b.call, "expire": b.expire, "refresh": b.refresh, "revoke": b.revoke, "clear": b.clear,
+	for _, button := range []struct {
+		name, title string
+		action      action
+	}{
+		{"connect", actConnect, b.connect},
+		{"call", "Call the API", b.call},
+		{"add", "Add a source", b.add},
+		{"expire", "Let the token expire", b.expire},
+		{"refresh", "Refresh", b.refresh},
+		{"revoke", "Revoke", b.revoke},
 	} {
-		mux.HandleFunc("POST /{client}/"+name, func(w http.ResponseWriter, r *http.Request) { b.act(w, r, action) })
+		mux.HandleFunc("POST /{client}/"+button.name, func(w http.ResponseWriter, r *http.Request) {
+			b.act(w, r, button.title, button.action)
+		})
 	}
+	mux.HandleFunc("POST /clear", func(w http.ResponseWriter, r *http.Request) {
+		b.visitor(w, r).record.clear()
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	})
 	mux.Handle("GET /assets/", http.FileServerFS(files))
 	return http.NewCrossOriginProtection().Handler(mux)
 }
+
+// action is what a button does. Its first result is where the browser goes next: empty
+// for back to the page.
+type action func(ctx context.Context, s *boardSession, client string) (string, error)
+
+// actConnect ends only when the browser comes back.
+const actConnect = "Connect"
 
 // visitor is the session of a request, begun if there is none.
 func (b *board) visitor(w http.ResponseWriter, r *http.Request) *boardSession {
@@ -87,23 +109,29 @@ func (b *board) home(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	type card struct {
-		Client, Name, About    string
-		Connected, Refreshable bool
+		Client, Name, Kind, About       string
+		Connected, Refreshable, Revoked bool
 	}
 	cards := []card{
-		{Client: confidentialClient, Name: "Status board", About: "A web app with a server: it keeps a secret, and gets a refresh token because of it."},
-		{Client: publicClient, Name: "Status board mobile", About: "An app on a device: no secret. It gets a refresh token if you let it stay connected."},
+		{Client: confidentialClient, Name: "Status board", Kind: "Confidential client",
+			About: "A web app with a server: it keeps a secret, and gets a refresh token because of it."},
+		{Client: publicClient, Name: "Status board mobile", Kind: "Public client",
+			About: "An app on a device: no secret. It gets a refresh token if you let it stay connected."},
 	}
+	names := map[string]string{}
 	for i := range cards {
+		names[cards[i].Client] = cards[i].Name
 		if c := s.connections[cards[i].Client]; c != nil && c.token != nil {
-			cards[i].Connected, cards[i].Refreshable = true, c.token.RefreshToken != ""
+			cards[i].Connected, cards[i].Refreshable, cards[i].Revoked = true, c.token.RefreshToken != "", c.revoked
 		}
 	}
-	show(w, b.pages, "board.html", map[string]any{"Cards": cards, "Steps": s.record.latestFirst(), "Pager": b.issuer})
+	show(w, b.pages, "board.html", map[string]any{
+		"Cards": cards, "Names": names, "Acts": s.record.latestFirst(), "Pager": b.issuer,
+	})
 }
 
 // act runs what a button stands for, and shows where that led.
-func (b *board) act(w http.ResponseWriter, r *http.Request, action func(context.Context, *boardSession, string) (string, error)) {
+func (b *board) act(w http.ResponseWriter, r *http.Request, title string, do action) {
 	s, client := b.visitor(w, r), r.PathValue("client")
 	if client != confidentialClient && client != publicClient {
 		http.NotFound(w, r)
@@ -111,7 +139,8 @@ func (b *board) act(w http.ResponseWriter, r *http.Request, action func(context.
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next, err := action(r.Context(), s, client)
+	s.record.begin(title, client, r.Method == http.MethodGet) // the callback goes on with Connect
+	next, err := do(r.Context(), s, client)
 	if err != nil {
 		s.record.add(step{Title: "That did not work", Note: reason(err), Failed: true})
 	}
@@ -156,10 +185,12 @@ func (b *board) connect(ctx context.Context, s *boardSession, client string) (st
 	if err != nil {
 		return "", err
 	}
-	s.record.add(step{
+	leaves := step{
 		Title: "Send the browser to the authorization endpoint", Note: "RFC 6749 §4.1.1, with the hash of a secret that only this client knows (PKCE, RFC 7636).",
-		Method: "GET", URL: m.AuthorizationEndpoint, Sent: fields(u.Query()),
-	})
+		Method: "GET", URL: m.AuthorizationEndpoint,
+	}
+	leaves.sentParameters(u.Query())
+	s.record.add(leaves)
 	return to, nil
 }
 
@@ -195,12 +226,14 @@ func (s *boardSession) oauth(ctx context.Context) context.Context {
 
 // callback is where the browser comes back to.
 func (b *board) callback(w http.ResponseWriter, r *http.Request) {
-	b.act(w, r, func(ctx context.Context, s *boardSession, client string) (string, error) {
+	b.act(w, r, actConnect, func(ctx context.Context, s *boardSession, client string) (string, error) {
 		q := r.URL.Query()
-		s.record.add(step{
+		back := step{
 			Title: "The browser comes back", Note: "RFC 6749 §4.1.2. state shows that the answer is to our question, iss (RFC 9207) that it is from the server we asked.",
-			Method: "GET", URL: b.self + r.URL.Path, Sent: fields(q), Failed: q.Has("error"),
-		})
+			Method: "GET", URL: b.self + r.URL.Path, Failed: q.Has("error"),
+		}
+		back.sentParameters(q)
+		s.record.add(back)
 		c := s.connections[client]
 		switch {
 		case c == nil || c.state == "" || q.Get("state") != c.state:
@@ -222,29 +255,42 @@ func (b *board) callback(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// call asks the API. If the token is refused it refreshes and goes on where it stopped.
+// call reads the alert sources, which takes the scope source:r.
 func (b *board) call(ctx context.Context, s *boardSession, client string) (string, error) {
-	c := s.connections[client]
-	if c == nil || c.token == nil {
-		return "", errNotConnected
-	}
-	s.record.next("Call the API", "RFC 6750 §2.1: the access token goes in a header.")
-	status, err := b.ask(ctx, s, c)
-	if err != nil || status != http.StatusUnauthorized || c.token.RefreshToken == "" {
-		return "", err
-	}
-	if _, err := b.refresh(ctx, s, client); err != nil {
-		return "", err
-	}
-	s.record.next("Call the API again", "The same request with the new token: the client goes on where it stopped.")
-	_, err = b.ask(ctx, s, c)
-	return "", err
+	return "", b.api(ctx, s, client, http.MethodGet, "")
 }
 
-func (b *board) ask(ctx context.Context, s *boardSession, c *connection) (status int, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, b.issuer+"/api/sources", nil)
+// add adds one, which takes source:w.
+func (b *board) add(ctx context.Context, s *boardSession, client string) (string, error) {
+	return "", b.api(ctx, s, client, http.MethodPost, `{"name":"Heartbeat of `+client+`"}`)
+}
+
+// api asks the API. If the token is refused it refreshes and goes on where it stopped.
+func (b *board) api(ctx context.Context, s *boardSession, client, method, body string) error {
+	c := s.connections[client]
+	if c == nil || c.token == nil {
+		return errNotConnected
+	}
+	s.record.next("Call the API", "RFC 6750 §2.1: the access token goes in a header.")
+	status, err := b.ask(ctx, s, c, method, body)
+	if err != nil || status != http.StatusUnauthorized || c.token.RefreshToken == "" {
+		return err
+	}
+	if _, err := b.refresh(ctx, s, client); err != nil {
+		return err
+	}
+	s.record.next("Call the API again", "The same request with the new token: the client goes on where it stopped.")
+	_, err = b.ask(ctx, s, c, method, body)
+	return err
+}
+
+func (b *board) ask(ctx context.Context, s *boardSession, c *connection, method, body string) (status int, err error) {
+	r, err := http.NewRequestWithContext(ctx, method, b.issuer+"/api/sources", strings.NewReader(body))
 	if err != nil {
 		return 0, err
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
 	}
 	// Not through x/oauth2's transport: it goes by the client's clock, and would refresh
 	// before the API has a chance to say 401.
@@ -260,8 +306,9 @@ func (b *board) ask(ctx context.Context, s *boardSession, c *connection) (status
 
 // expire lets an hour and a minute pass, on the server's clock.
 func (b *board) expire(_ context.Context, s *boardSession, _ string) (string, error) {
-	b.passTime(61 * time.Minute)
-	s.record.add(step{Title: "61 minutes pass", Note: "On Pager's clock. The access token has expired; call the API and see."})
+	now := b.passTime(61 * time.Minute)
+	s.record.add(step{Title: "61 minutes pass", Note: "On Pager's clock it is " + now.UTC().Format(time.TimeOnly) +
+		" UTC now, and every access token from before has expired. Call the API and see."})
 	return "", nil
 }
 
@@ -314,10 +361,6 @@ func (b *board) revoke(ctx context.Context, s *boardSession, client string) (str
 	if answer.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("the server answered %s; the tokens may still be good, try again", answer.Status)
 	}
-	return "", nil
-}
-
-func (b *board) clear(_ context.Context, s *boardSession, _ string) (string, error) {
-	s.record.clear()
+	c.revoked = true
 	return "", nil
 }

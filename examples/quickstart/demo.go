@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 type demo struct {
 	pagerURL, boardURL string
 	db                 *bolt.DB
+	as                 *authz.Server
 	servers            []*http.Server
 	secret             string // of Status board
 }
@@ -44,12 +46,13 @@ func start(pagerAddr, boardAddr, file string, clock *demoClock) (*demo, error) {
 	var hashed storage.Secret
 	d.secret, hashed = authz.NewSecret()
 
-	p := newPager()
-	as, err := newAuthorizationServer(d.pagerURL, d.db, clients(d.boardURL, hashed), p.signedIn, clock.now)
-	if err != nil {
+	registered := clients(d.boardURL, hashed)
+	p := newPager(registered)
+	if d.as, err = newAuthorizationServer(d.pagerURL, d.db, registered, p.signedIn, clock.now); err != nil {
+		err = fmt.Errorf("%w\n-db %s: a file belongs to the address that it was made for; if -pager is another one now, name another file", err, file)
 		return nil, errors.Join(err, pagerListener.Close(), boardListener.Close(), d.db.Close())
 	}
-	d.serve(pagerListener, p.handler(as))
+	d.serve(pagerListener, p.handler(d.as))
 	d.serve(boardListener, newBoard(d.pagerURL, d.boardURL, d.secret, clock.advance).handler())
 	return d, nil
 }
@@ -75,7 +78,11 @@ func (d *demo) serve(l net.Listener, h http.Handler) {
 		IdleTimeout:       time.Minute,
 	}
 	d.servers = append(d.servers, s)
-	go s.Serve(l) // returns when stop shuts the server down
+	go func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) { // which is what stop leads to
+			slog.Error("a server ended", "address", l.Addr(), "error", err)
+		}
+	}()
 }
 
 // stop ends both apps and closes the file.
@@ -105,5 +112,9 @@ func (d *demo) greeting() string {
 // An hour is long to wait.
 type demoClock struct{ ahead atomic.Int64 }
 
-func (c *demoClock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
-func (c *demoClock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
+func (c *demoClock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+// advance lets time pass and says what time it is then.
+func (c *demoClock) advance(d time.Duration) time.Time {
+	return time.Now().Add(time.Duration(c.ahead.Add(int64(d))))
+}

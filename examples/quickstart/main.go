@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"syscall"
 )
 
 func main() {
@@ -23,9 +24,14 @@ func main() {
 	file := flag.String("db", "quickstart.db", "database file; made if it is not there")
 	check := flag.Bool("check", false, "play the story over HTTP, one line a step, and exit")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "what is %q? Everything is said with flags:\n", flag.Arg(0))
+		flag.Usage()
+		os.Exit(2)
+	}
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
 	if err := run(ctx, *pager, *board, *file, *check); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

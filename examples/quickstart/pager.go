@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,6 +33,7 @@ type pager struct {
 	users    map[string]pagerUser // by e-mail address
 	nobody   pagerUser            // whose password takes as long to refuse as anybody's
 	sessions sessions[pagerSession]
+	appNames map[string]string // by client ID
 	api      sources
 	pages    *template.Template
 }
@@ -46,12 +48,15 @@ type pagerSession struct {
 	signedInAt time.Time
 }
 
-func newPager() *pager {
-	p := &pager{users: map[string]pagerUser{}, pages: template.Must(template.ParseFS(files, "pages/*.html"))}
+func newPager(apps []authz.Client) *pager {
+	p := &pager{users: map[string]pagerUser{}, appNames: map[string]string{}, pages: template.Must(template.ParseFS(files, "pages/*.html"))}
 	p.sessions.cookie = "pager_session"
 	p.nobody = newPagerUser("", rand.Text())
 	p.users[demoUser] = newPagerUser("Ana Costa", demoPassword)
 	p.users["ben@example.com"] = newPagerUser("Ben Okafor", demoPassword)
+	for _, app := range apps {
+		p.appNames[app.ID] = app.Name
+	}
 	p.api.names = []string{"Checkout latency", "Disk space on db-1", "Certificate expiry"}
 	return p
 }
@@ -121,7 +126,7 @@ func (p *pager) home(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
-	p.show(w, "home.html", map[string]any{"User": p.users[s.user].name, "Sources": p.api.all()})
+	p.show(w, "home.html", map[string]any{"User": p.users[s.user].name, "At": "/", "Sources": p.api.all()})
 }
 
 // apps lists what the user has agreed to.
@@ -136,8 +141,9 @@ func (p *pager) apps(w http.ResponseWriter, r *http.Request, as *authz.Server) {
 		http.Error(w, "The list cannot be read right now.", http.StatusServiceUnavailable)
 		return
 	}
-	names := map[string]string{confidentialClient: "Status board", publicClient: "Status board mobile"}
-	p.show(w, "apps.html", map[string]any{"User": p.users[s.user].name, "Consents": consents, "Names": names})
+	p.show(w, "apps.html", map[string]any{
+		"User": p.users[s.user].name, "At": "/apps", "Consents": consents, "Names": p.appNames, "Scopes": scopes(),
+	})
 }
 
 func (p *pager) disconnect(w http.ResponseWriter, r *http.Request, as *authz.Server) {
@@ -187,18 +193,22 @@ func (s *sources) list(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *sources) add(w http.ResponseWriter, r *http.Request) {
-	var body struct{ Name string }
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&body); err != nil || body.Name == "" {
-		http.Error(w, `{"error":"send {\"name\": …}"}`, http.StatusBadRequest)
+	w.Header().Set("Content-Type", "application/json")
+	var source struct {
+		Name string `json:"name"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&source); err != nil || source.Name == "" {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintln(w, `{"error":"send {\"name\": \"…\"}"}`)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.names) < 100 {
-		s.names = append(s.names, body.Name)
+	if !slices.Contains(s.names, source.Name) && len(s.names) < 100 {
+		s.names = append(s.names, source.Name)
 	}
 	w.WriteHeader(http.StatusCreated)
-	fmt.Fprintln(w, "{}")
+	json.NewEncoder(w).Encode(source)
 }
 
 // sessions is a session store in memory, as small as can be: a random cookie.

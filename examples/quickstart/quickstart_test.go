@@ -34,6 +34,17 @@ func TestGreeting(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "-pager") {
 		t.Errorf("a taken port: %v, which does not name the flag", err)
 	}
+	file := filepath.Join(t.TempDir(), "moved.db")
+	first, err := start("127.0.0.1:0", "127.0.0.1:0", file, new(demoClock))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := start("127.0.0.1:0", "127.0.0.1:0", file, new(demoClock)); err == nil || !strings.Contains(err.Error(), "-db") {
+		t.Errorf("the file of another address: %v, which does not name the flag", err)
+	}
 	if _, err := start("0.0.0.0:0", "127.0.0.1:0", filepath.Join(t.TempDir(), "other.db"), new(demoClock)); err == nil {
 		t.Error("the demo serves the world")
 	}

@@ -71,7 +71,7 @@ func (v *visitor) send(r *http.Request, until string) (*url.URL, error) {
 }
 
 // submit sends the form whose action ends with this, with what its fields hold, changed
-// as given: a nil value leaves a field out. button is the name and value of the button.
+// as given, such as by the name and value of the button. until is as for open.
 func (v *visitor) submit(action string, change map[string][]string, until string) (*url.URL, error) {
 	form := find(v.page, func(n *html.Node) bool {
 		return n.Data == "form" && strings.HasSuffix(attr(n, "action"), action)
@@ -110,6 +110,34 @@ func (v *visitor) shows(texts ...string) error {
 		}
 	}
 	return nil
+}
+
+// showsNot is the opposite, for one text.
+func (v *visitor) showsNot(text string) error {
+	if v.shows(text) == nil {
+		return fmt.Errorf("the page %s shows %q", v.at.Path, text)
+	}
+	return nil
+}
+
+// defined is the last and so the fullest value that the open page gives for a name, in
+// a list of names and values; empty if there is none.
+func (v *visitor) defined(name string) (value string) {
+	find(v.page, func(n *html.Node) bool {
+		if n.Data == "dt" && content(n) == name && n.NextSibling != nil {
+			value = content(n.NextSibling)
+		}
+		return false
+	})
+	return value
+}
+
+// content is the text in an element that holds nothing else.
+func content(n *html.Node) string {
+	if n.FirstChild == nil {
+		return ""
+	}
+	return n.FirstChild.Data
 }
 
 // find is the first element of the tree for which want holds; nil if there is none.
