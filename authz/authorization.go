@@ -249,7 +249,6 @@ func (a *authorization) checkWithEngine(ctx context.Context) *Error {
 }
 
 func (a *authorization) engineRequest() *engine.AuthorizationRequest {
-	expiresAt := a.at.Add(a.config.Lifetimes.AuthorizationCode)
 	return &engine.AuthorizationRequest{
 		Client:        a.client,
 		Public:        public(a.client),
@@ -258,10 +257,7 @@ func (a *authorization) engineRequest() *engine.AuthorizationRequest {
 		RedirectURI:   a.redirectURI,
 		Scopes:        a.scopes,
 		At:            a.at,
-		CodeExpiresAt: expiresAt,
-		// A used code is remembered for as long as the access token that it yielded
-		// lives, so that its replay is noticed while that matters.
-		CodeKeptUntil: expiresAt.Add(a.accessTokenLifetime(a.client)),
+		CodeExpiresAt: a.at.Add(a.config.Lifetimes.AuthorizationCode),
 	}
 }
 
@@ -317,6 +313,9 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 		ExpiresAt: expiresAt,
 	}
 	request.Scopes = scopes
+	// A used code is remembered for as long as anything that it yielded may live, so that
+	// its replay is noticed while that matters.
+	request.CodeKeptUntil = expiresAt
 	code, write, err := a.engine.IssueCode(ctx, request, grant)
 	if err != nil {
 		return a.refuse(ctx, a.fromEngine(err), user.Subject), nil

@@ -313,3 +313,29 @@ func TestRedirectURIGone(t *testing.T) {
 func basicHeader(id, secret string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
 }
+
+// A code that comes back a month later still ends what it yielded (RFC 6749 §4.1.2): its
+// refresh token lives for longer than that.
+func TestLateReplay(t *testing.T) {
+	as := authztest.New(t)
+	as.SignIn("ana")
+	redeem := url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {authztest.ClientID}, "redirect_uri": {authztest.RedirectURI},
+		"code": {as.Authorize(t, authztest.AuthorizationParameters("read", "offline_access")).Get("code")}, "code_verifier": {authztest.Verifier},
+	}
+	tokens, err := as.Token(t.Context(), &authz.Request{Parameters: redeem})
+	if err != nil {
+		t.Fatal(err)
+	}
+	as.Clock.Advance(30 * 24 * time.Hour)
+	_, err = as.Token(t.Context(), &authz.Request{Parameters: redeem})
+	if e := refusal(t, err); e.Reason != "code_replayed" {
+		t.Error(e)
+	}
+	_, err = as.Token(t.Context(), &authz.Request{Parameters: url.Values{
+		"grant_type": {"refresh_token"}, "client_id": {authztest.ClientID}, "refresh_token": {tokens.RefreshToken},
+	}})
+	if e := refusal(t, err); e.Reason != "grant_revoked" {
+		t.Error(e)
+	}
+}

@@ -32,7 +32,7 @@ func (r *Ring) Seal(ctx context.Context, purpose string, plain []byte) (string, 
 func (r *Ring) Unseal(ctx context.Context, purpose, sealed string) ([]byte, error) {
 	id, body, _ := strings.Cut(sealed, ".")
 	bytes, err := base64.RawURLEncoding.Strict().DecodeString(body)
-	if err != nil {
+	if err != nil || strings.ContainsAny(body, "\r\n") { // which the decoder overlooks
 		return nil, ErrInvalid
 	}
 	s, err := r.usable(ctx)
