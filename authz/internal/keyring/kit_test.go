@@ -2,6 +2,7 @@ package keyring_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -10,31 +11,21 @@ import (
 	"github.com/grantor-oauth/grantor/storage"
 )
 
-// stuck is a store whose Keys hangs while on.
+// stuck is a store whose Keys hangs while on. entered is closed when the first does.
 type stuck struct {
 	storage.Store
 	on      atomic.Bool
-	waiting atomic.Int32
+	once    sync.Once
+	entered chan struct{}
 	release chan struct{}
 }
 
 func (s *stuck) Keys(ctx context.Context) (*storage.KeyRing, error) {
 	if s.on.Load() {
-		s.waiting.Add(1)
+		s.once.Do(func() { close(s.entered) })
 		<-s.release
 	}
 	return s.Store.Keys(context.WithoutCancel(ctx))
-}
-
-// entered is closed once somebody hangs in Keys.
-func (s *stuck) entered() <-chan struct{} {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for s.waiting.Load() == 0 {
-		}
-	}()
-	return done
 }
 
 // kid is the key that signed.

@@ -44,6 +44,11 @@ type Ring struct {
 	lead   time.Duration // how long a key is published before it signs
 	stale  time.Duration // how old a ring read from the store may be
 
+	// patience is how old it may be while the store cannot be read. It ends well before a
+	// key that others may have published meanwhile begins to sign, because what is
+	// published from an old ring lacks that key, and is cached for a few minutes more.
+	patience time.Duration
+
 	current atomic.Pointer[snapshot]
 	busy    chan struct{} // holds a value while somebody reads the store or changes the ring
 }
@@ -59,7 +64,10 @@ type snapshot struct {
 // Open reads the ring and makes what keys are missing.
 func Open(ctx context.Context, config Config) (*Ring, error) {
 	lead := min(24*time.Hour, config.Rotation/4)
-	r := &Ring{config: config, lead: lead, stale: min(time.Minute, lead/4), busy: make(chan struct{}, 1)}
+	r := &Ring{
+		config: config, lead: lead, stale: min(time.Minute, lead/4), patience: min(margin/2, lead/2),
+		busy: make(chan struct{}, 1),
+	}
 	if _, err := r.refresh(ctx); err != nil {
 		return nil, err
 	}
@@ -77,7 +85,7 @@ func (r *Ring) usable(ctx context.Context) (*snapshot, error) {
 		return s, nil
 	}
 	age := r.config.Now().Sub(s.readAt)
-	tolerable := age > -margin/2 && age < margin/2
+	tolerable := age > -r.patience && age < r.patience
 	select {
 	case r.busy <- struct{}{}:
 	default:

@@ -286,12 +286,12 @@ func TestOutageWhileAStepIsDue(t *testing.T) {
 // nobody waits longer than its own request.
 func TestSlowStore(t *testing.T) {
 	c := &clock{at: epoch}
-	store := &stuck{Store: memory.New(), release: make(chan struct{})}
+	store := &stuck{Store: memory.New(), entered: make(chan struct{}), release: make(chan struct{})}
 	r := open(t, config(store, c))
 	c.advance(2 * time.Minute)
 	store.on.Store(true)
 	go r.Sign(context.Background(), "ES256", "at+jwt", nil)
-	<-store.entered()
+	<-store.entered
 	for range 100 {
 		sign(t, r)
 	}
