@@ -152,7 +152,7 @@ func (s *Server) hostClaims(ctx context.Context, ask *ClaimsRequest) (map[string
 	given, err := s.config.Claims(ctx, ask)
 	var refusal *Error
 	if errors.As(err, &refusal) {
-		return nil, refusal
+		return nil, refusal.fromHost()
 	}
 	if err != nil {
 		return nil, broken("claims_hook_failed", err)

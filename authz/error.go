@@ -1,8 +1,10 @@
 package authz
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -86,6 +88,28 @@ func failed(code, reason, description string) *Error {
 func (e *Error) because(err error) *Error {
 	e.cause = err
 	return e
+}
+
+// fromHost is a refusal by a hook of the host, made fit for the wire: RFC 6749 §5.2 and
+// §A.7, §A.8 say which characters code and description may have.
+func (e *Error) fromHost() *Error {
+	sendable := func(s string) bool {
+		return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e || r == '"' || r == '\\' })
+	}
+	if !sendable(e.Code) {
+		return broken("claims_hook_failed", errors.New("a hook returned an *authz.Error whose Code is not an error code, such as invalid_grant"))
+	}
+	out := *e
+	if out.Status < 400 || out.Status > 599 {
+		out.Status = failed(out.Code, "", "").Status
+	}
+	if !sendable(out.Description) {
+		out.Description = "The request was refused."
+	}
+	if out.Reason == "" {
+		out.Reason = "refused_by_host"
+	}
+	return &out
 }
 
 // unavailable is the answer when the store could not tell: 503, so that the caller

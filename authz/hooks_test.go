@@ -109,3 +109,30 @@ func TestHooks_get_copies_of_the_user(t *testing.T) {
 		t.Error("the hook changed what Login returned")
 	}
 }
+
+// A hook's own refusal goes over the wire as it is, so it has to be one that can.
+func TestHooks_refusal_is_fit_for_the_wire(t *testing.T) {
+	for name, given := range map[string]*authz.Error{
+		"code alone":     {Code: "invalid_grant"},
+		"status of zero": {Code: "invalid_grant", Description: "The account is closed."},
+		"description":    {Code: "invalid_grant", Status: 400, Description: "caf\u00e9 \"\\\r\n"},
+		"nothing":        {},
+		"odd code":       {Code: "closed\r\n", Status: 400},
+		"status of 200":  {Code: "invalid_grant", Status: 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, func(c *authz.Config) {
+				c.Claims = func(context.Context, *authz.ClaimsRequest) (map[string]any, error) { return nil, given }
+			})
+			_, err := s.own()
+			e := refusal(t, err)
+			if e.Status < 400 || e.Status > 599 || e.Code == "" {
+				t.Errorf("%q with status %d", e.Code, e.Status)
+			}
+			checkDescription(t, e.Code)
+			if e.Description != "" {
+				checkDescription(t, e.Description)
+			}
+		})
+	}
+}

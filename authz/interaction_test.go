@@ -219,3 +219,15 @@ func TestInteraction_host_forgets(t *testing.T) {
 		t.Errorf("without a request: %s", got)
 	}
 }
+
+// A page whose state would not come back in a form is not shown.
+func TestInteraction_too_long(t *testing.T) {
+	s := newServer(t)
+	for n, want := range map[int]string{100: "ask", 4000: "back: invalid_request request_too_long"} {
+		long := strings.Repeat("\u00fc", n)
+		response, err := s.authorize(web, set("a", long), set("b", long))
+		if got := s.outcome(t, response, err); got != want {
+			t.Errorf("%d characters: %s, want %s", n, got, want)
+		}
+	}
+}

@@ -272,3 +272,64 @@ func TestInteraction_approve_and_deny_at_once(t *testing.T) {
 		}
 	}
 }
+
+// The narrowest of races, made certain: something happens between the look at a code or
+// token and the commit that relies on it.
+func TestRaces_between_look_and_commit(t *testing.T) {
+	revokeUser := func(s *server, _ *authz.TokenResponse, _ string) { _ = s.RevokeUser(context.Background(), "ana") }
+	replaced := "refreshed meanwhile: the same pair"
+	for _, test := range []struct {
+		name      string
+		meanwhile func(s *server, tokens *authz.TokenResponse, code string)
+		refresh   bool
+		want      string
+		dead      bool
+	}{
+		{"code, user revoked", revokeUser, false, "invalid_grant grant_revoked", true},
+		{"code, redeemed", func(s *server, _ *authz.TokenResponse, code string) { _, _ = s.redeem(web, code) }, false, "invalid_grant code_replayed", true},
+		{"code, store down", func(s *server, _ *authz.TokenResponse, _ string) { s.store.breakDown(true) }, false, "temporarily_unavailable storage_failed", false},
+		{"refresh, user revoked", revokeUser, true, "invalid_grant grant_revoked", true},
+		{"refresh, refreshed", func(s *server, tokens *authz.TokenResponse, _ string) { _, _ = s.refresh(web, tokens.RefreshToken) }, true, replaced, false},
+		{"refresh, refreshed otherwise", func(s *server, tokens *authz.TokenResponse, _ string) {
+			_, _ = s.refresh(web, tokens.RefreshToken, set("scope", "read"))
+		}, true, "invalid_grant refresh_token_replayed", true},
+		{"refresh, refreshed long ago by another clock", func(s *server, tokens *authz.TokenResponse, _ string) {
+			s.clock.Advance(-time.Hour)
+			_, _ = s.refresh(web, tokens.RefreshToken)
+			s.clock.Advance(time.Hour)
+		}, true, "invalid_grant refresh_token_replayed", true},
+		{"refresh, store down", func(s *server, _ *authz.TokenResponse, _ string) { s.store.breakDown(true) }, true, "temporarily_unavailable storage_failed", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newServer(t)
+			tokens, code := s.tokens(t, web), s.code(t, web)
+			s.store.watch(-1)
+			s.store.meanwhile = func() { test.meanwhile(s, tokens, code) }
+			var got *authz.TokenResponse
+			var err error
+			if test.refresh {
+				got, err = s.refresh(web, tokens.RefreshToken)
+			} else {
+				got, err = s.redeem(web, code)
+			}
+			s.store.breakDown(false)
+			switch {
+			case test.want != replaced:
+				wantRefusal(t, err, test.want)
+			case err != nil:
+				t.Fatal(err)
+			default:
+				if again := must(s.refresh(web, tokens.RefreshToken))(t); again.RefreshToken != got.RefreshToken {
+					t.Error("two pairs")
+				}
+			}
+			if test.refresh {
+				if _, err = s.refresh(web, tokens.RefreshToken); (err != nil) != test.dead {
+					t.Errorf("afterwards: %v", err)
+				}
+			} else if _, err = s.redeem(web, code); (err != nil) != test.dead {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}

@@ -27,6 +27,10 @@ type probe struct {
 	failAt  int      // index of the call that fails; negative for none
 	failAll bool
 	after   bool // the failing call has its effect all the same
+
+	// meanwhile runs once, just before the next commit: what somebody else did between
+	// the look at a record and the write that relies on it.
+	meanwhile func()
 }
 
 var _ storage.Store = (*probe)(nil)
@@ -152,6 +156,13 @@ func (p *probe) DeleteClient(ctx context.Context, id string) error {
 }
 
 func (p *probe) Commit(ctx context.Context, w storage.Write) error {
+	p.mu.Lock()
+	do := p.meanwhile
+	p.meanwhile = nil
+	p.mu.Unlock()
+	if do != nil {
+		do()
+	}
 	return p.write("Commit", func() error { return p.inner.Commit(ctx, w) })
 }
 
