@@ -60,7 +60,7 @@ func FuzzRedirectURI(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, uri string) {
 		for _, client := range []string{"tool", "site"} {
-			response, err := s.authorize(client, set("redirect_uri", uri))
+			response, err := s.authorize(client, set("redirect_uri", uri), set("prompt", "consent"))
 			if err != nil {
 				if got := refusedWith(t, err); !strings.HasPrefix(got, "invalid_request ") {
 					t.Errorf("%q: %s", uri, got)
