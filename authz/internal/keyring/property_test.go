@@ -61,7 +61,7 @@ func TestProperty(t *testing.T) {
 			var alive []signed
 			var caches []fetched
 			rotations := map[string]bool{}
-			for step := 0; step < 1500 && now.Before(epoch.Add(400*24*time.Hour)); step++ {
+			for step := 0; step < 900 && now.Before(epoch.Add(400*24*time.Hour)); step++ {
 				now = now.Add([]time.Duration{random(time.Second), random(time.Minute), random(rotation / 20), random(rotation / 4)}[rng.IntN(4)])
 				r := replicas[rng.IntN(3)]
 				switch {
