@@ -22,6 +22,15 @@ type authorization struct {
 	client      *Client
 	redirectURI string
 	scopes      []string
+
+	// unendedSince is the time from which on nobody may have ended the user's
+	// authorizations: when the request came, before the host was asked who the user is,
+	// or when the consent was given that it relies on.
+	unendedSince time.Time
+}
+
+func (s *Server) newAuthorization(params url.Values, at time.Time) *authorization {
+	return &authorization{Server: s, params: params, at: at, unendedSince: at}
 }
 
 // check is one thing that must hold of an authorization request.
@@ -55,7 +64,7 @@ var (
 // *Error is for an error page; errors that the client should get are in the
 // response, as a redirect. Nothing is stored unless a code is issued.
 func (s *Server) Authorize(ctx context.Context, req *AuthorizationRequest) (*AuthorizationResponse, error) {
-	a := &authorization{Server: s, params: req.Parameters, at: s.now()}
+	a := s.newAuthorization(req.Parameters, s.now())
 	if response, err := a.validate(ctx); response != nil || err != nil {
 		return response, asError(err)
 	}
@@ -320,6 +329,7 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 	if err != nil {
 		return a.refuse(ctx, a.fromEngine(err), user.Subject), nil
 	}
+	write.Unended = []storage.Unended{{Subject: user.Subject, ClientID: a.client.ID, Since: a.unendedSince}}
 	response := a.redirect(url.Values{"code": {code}})
 	if page != nil {
 		if err := page.file(write, response); err != nil {
@@ -329,6 +339,8 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 	switch err := a.config.Storage.Commit(ctx, *write); {
 	case errors.Is(err, storage.ErrExists) && page != nil:
 		return a.answerAgain(ctx, user, page)
+	case errors.Is(err, storage.ErrRevoked):
+		return a.refuse(ctx, failed(accessDenied, "ended_meanwhile", "The user's authorizations were ended while this one was being given. Start again.").because(err), user.Subject), nil
 	case err != nil:
 		return a.refuse(ctx, unavailable(err), user.Subject), nil
 	}

@@ -103,7 +103,14 @@ func (a *authorization) remembered(ctx context.Context, subject string) ([]strin
 	case !consent.ExpiresAt.IsZero() && !a.at.Before(consent.ExpiresAt):
 		return nil, nil
 	}
+	a.reliesOn(consent)
 	return append([]string{}, within(a.scopes, consent.Scopes)...), nil
+}
+
+// reliesOn notes that what follows presupposes a consent: it must not be withdrawn
+// before the commit.
+func (a *authorization) reliesOn(consent *storage.Consent) {
+	a.unendedSince = earlier(a.unendedSince, consent.GrantedAt)
 }
 
 // prompt makes the consent page.
@@ -159,7 +166,7 @@ func (s *Server) SubmitConsent(ctx context.Context, sub *ConsentSubmission) (*Au
 	if err != nil {
 		return nil, s.report(ctx, broken("interaction_unreadable", err), "", "")
 	}
-	a := &authorization{Server: s, params: params, at: at}
+	a := s.newAuthorization(params, at)
 	if response, err := a.validate(ctx); response != nil || err != nil {
 		return response, asError(err)
 	}
@@ -219,6 +226,7 @@ func (a *authorization) newConsent(ctx context.Context, subject string, granted 
 	old, err := a.config.Storage.Consent(ctx, subject, a.client.ID)
 	switch {
 	case err == nil && (old.ExpiresAt.IsZero() || a.at.Before(old.ExpiresAt)):
+		a.reliesOn(old)
 		consent.Scopes = without(old.Scopes, a.scopes)
 	case err != nil && !errors.Is(err, storage.ErrNotFound):
 		return nil, err

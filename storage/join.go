@@ -59,8 +59,8 @@ func (j *joined) Commit(ctx context.Context, w Write) error {
 	if len(first.ConsumeCodes)+len(first.Codes) > 0 {
 		// The grant may be dead already: find out before the code is used up. The
 		// commit below decides; this only spares the user a needless retry.
-		if len(then.Live) > 0 {
-			if err := j.tokens.Commit(ctx, Write{At: w.At, Live: then.Live}); err != nil {
+		if len(then.Live)+len(then.Unended) > 0 {
+			if err := j.tokens.Commit(ctx, Write{At: w.At, Live: then.Live, Unended: then.Unended}); err != nil {
 				return err
 			}
 		}

@@ -6,9 +6,11 @@ import "time"
 // one transaction: all of it happens, or none.
 //
 // The order of judgement decides which error is reported: ConsumeCodes,
-// ConsumeTokens, Live, then what is to be added (Codes, Grants, Tokens). Consents
-// and Revoke cannot fail. A Write may add a grant and, in the same breath, name it
-// in a Token; it may not add and consume the same record.
+// ConsumeTokens, Live, Unended, then what is to be added (Codes, Grants, Tokens), each
+// list from its beginning; the first condition that fails is the answer. Consents and
+// Revoke cannot fail. Only what was stored before counts: a Write may add a grant and
+// name it in a Token, but it may not add and consume the same record, nor hope to find
+// in Live what it adds.
 type Write struct {
 	// At is the present by the server's clock. Conditions are judged against it,
 	// it is what ConsumedAt and RevokedAt are set to, and records that expired
@@ -16,18 +18,23 @@ type Write struct {
 	At time.Time
 
 	// ConsumeCodes marks each of these codes as used: ErrNotFound if there is none
-	// or it has expired, ErrConsumed if it was used before.
+	// or it has expired, ErrConsumed if it was used before, or is named twice.
 	ConsumeCodes []Digest
 
 	// ConsumeTokens marks each of these tokens as used and files an answer with it:
 	// ErrNotFound if there is none or it has expired, ErrRevoked if it was revoked,
-	// ErrConsumed if it was used before.
+	// ErrConsumed if it was used before, or is named twice.
 	ConsumeTokens []Consumption
 
 	// Live names grants that must exist and be neither expired nor revoked:
 	// ErrNotFound or ErrRevoked otherwise. An effect-free Write with Live alone is
 	// allowed.
 	Live []string
+
+	// Unended names users whose authorizations must not have been ended meanwhile:
+	// ErrRevoked if they were. Without it, whoever is just authorizing a client would
+	// slip through when all of a user's authorizations are ended.
+	Unended []Unended
 
 	// Codes, Grants and Tokens are added: ErrExists if one is there already, or twice
 	// in this Write. A record that has expired makes room for a new one, whether or
@@ -44,6 +51,22 @@ type Write struct {
 	// passed over.
 	Revoke []Revocation
 }
+
+// Unended is the condition that no Write whose At is later than Since, by a microsecond
+// or more, has revoked this Subject altogether, or this Subject with this ClientID.
+//
+// A backend therefore remembers, of each [Revocation] with a Subject, its Subject, its
+// ClientID and the latest At: for [RememberEnded] at least, whether or not there was
+// anything to revoke.
+type Unended struct {
+	Subject  string
+	ClientID string
+	Since    time.Time
+}
+
+// RememberEnded is how long after its At a revocation by subject has to be known.
+// Nothing that asks for it takes that long.
+const RememberEnded = time.Hour
 
 // Consumption uses up one token.
 type Consumption struct {

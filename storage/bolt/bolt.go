@@ -35,8 +35,9 @@
 //
 // # Versions
 //
-// The file says which schema it was written in. A newer schema is refused with
-// [ErrNewer] rather than guessed at.
+// The file says which schema it was written in. Open brings a file of any earlier one
+// up to date, in one transaction. A newer schema is refused with [ErrNewer] rather than
+// guessed at.
 package bolt
 
 import (
@@ -110,6 +111,9 @@ func Open(path string) (*DB, error) {
 	})
 	if err != nil {
 		return nil, openError(path, err)
+	}
+	if err := db.upgrade(); err != nil {
+		return nil, openError(path, errors.Join(err, db.bolt.Close()))
 	}
 	db.group.idle.L = &db.group.mu
 	db.close = sync.OnceValue(db.closeOnce)

@@ -15,7 +15,7 @@ import (
 // when an older version of this package could no longer make sense of the file.
 const (
 	magic  = "grantor storage"
-	schema = 1
+	schema = 2
 )
 
 // header says what a file is.
@@ -83,10 +83,10 @@ func checkHeader(t *txn) error {
 	case h.Schema > schema:
 		return fmt.Errorf("%w: its schema is %d, the newest that this version knows is %d: update the program",
 			ErrNewer, h.Schema, schema)
-	case h.Schema < schema:
+	case h.Schema < 1:
 		return fmt.Errorf("%w: there has never been a schema %d", ErrCorrupt, h.Schema)
 	}
-	for _, b := range buckets {
+	for _, b := range bucketsOf(h.Schema) {
 		if t.tx.Bucket([]byte(b)) == nil {
 			return fmt.Errorf("%w: bucket %s is missing", ErrCorrupt, b)
 		}

@@ -20,10 +20,11 @@ const (
 	grants   bucket = "grants"   // name(grant ID) → Grant
 	bySubj   bucket = "subjects" // owner(subject) name(grant ID) → nothing
 	consents bucket = "consents" // owner(subject) name(client ID) → Consent
+	ended    bucket = "ended"    // owner(subject) name(client ID or nothing) → ending
 	keyring  bucket = "keys"     // ringKey → KeyRing
 )
 
-var buckets = []bucket{headers, clients, codes, tokens, grants, bySubj, consents, keyring}
+var buckets = []bucket{headers, clients, codes, tokens, grants, bySubj, consents, ended, keyring}
 
 var (
 	headerKey = []byte("header")

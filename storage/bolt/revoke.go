@@ -38,7 +38,36 @@ func revokeGrant(t *txn, at time.Time, key []byte, reason string) error {
 	return t.store(grants, key, g)
 }
 
+// ending is the last time that the authorizations of a subject, or those it gave one
+// client, were ended.
+type ending struct {
+	At time.Time `cbor:"1,keyasint"`
+}
+
+// lastEnded is the zero time if they were not.
+func lastEnded(t *txn, subject, clientID string) (time.Time, error) {
+	e, err := load[ending](t, ended, consentKey(subject, clientID))
+	if errors.Is(err, storage.ErrNotFound) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return e.At, nil
+}
+
+func rememberEnded(t *txn, at time.Time, subject, clientID string) error {
+	last, err := lastEnded(t, subject, clientID)
+	if err != nil || !last.Before(at) {
+		return err
+	}
+	return t.store(ended, consentKey(subject, clientID), &ending{At: at})
+}
+
 func revokeSubject(t *txn, at time.Time, r storage.Revocation) error {
+	if err := rememberEnded(t, at, r.Subject, r.ClientID); err != nil {
+		return err
+	}
 	all, err := grantsOf(t, r.Subject, "", func(g *storage.Grant) bool {
 		return r.ClientID == "" || g.ClientID == r.ClientID
 	}, 0)

@@ -16,7 +16,12 @@ func (db *DB) Commit(ctx context.Context, w storage.Write) error {
 	}
 	if len(w.ConsumeCodes)+len(w.ConsumeTokens)+len(w.Codes)+len(w.Grants)+
 		len(w.Tokens)+len(w.Consents)+len(w.Revoke) == 0 {
-		return db.read(func(t *txn) error { return judgeLive(t, &w) })
+		return db.read(func(t *txn) error {
+			if err := judgeLive(t, &w); err != nil {
+				return err
+			}
+			return judgeUnended(t, &w)
+		})
 	}
 	additions, err := prepare(&w)
 	if err != nil {
@@ -74,6 +79,9 @@ func apply(t *txn, w *storage.Write, a *additions) error {
 		return err
 	}
 	if err := judgeLive(t, w); err != nil {
+		return err
+	}
+	if err := judgeUnended(t, w); err != nil {
 		return err
 	}
 	replaced, err := judgeAdditions(t, w, a)
@@ -175,6 +183,25 @@ func judgeLive(t *txn, w *storage.Write) error {
 			return storage.ErrNotFound
 		case !g.RevokedAt.IsZero():
 			return storage.ErrRevoked
+		}
+	}
+	return nil
+}
+
+func judgeUnended(t *txn, w *storage.Write) error {
+	for _, u := range w.Unended {
+		all, err := lastEnded(t, u.Subject, "")
+		if err != nil {
+			return err
+		}
+		one, err := lastEnded(t, u.Subject, u.ClientID)
+		if err != nil {
+			return err
+		}
+		for _, last := range []time.Time{all, one} {
+			if last.After(u.Since) {
+				return storage.ErrRevoked
+			}
 		}
 	}
 	return nil

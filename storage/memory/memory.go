@@ -22,11 +22,12 @@ type Store struct {
 	tokens   map[storage.Digest]storage.Token
 	grants   map[string]storage.Grant
 	consents map[pair]storage.Consent
+	ended    map[pair]time.Time // with no client: for all of them
 	ring     storage.KeyRing
 	due      due
 }
 
-// pair names a consent.
+// pair is a subject and a client.
 type pair struct{ subject, clientID string }
 
 var _ storage.Store = (*Store)(nil)
@@ -39,6 +40,7 @@ func New() *Store {
 		tokens:   make(map[storage.Digest]storage.Token),
 		grants:   make(map[string]storage.Grant),
 		consents: make(map[pair]storage.Consent),
+		ended:    make(map[pair]time.Time),
 	}
 }
 

@@ -69,6 +69,28 @@ func (s *Store) putGrant(g storage.Grant) {
 	}})
 }
 
+func (s *Store) putConsent(c storage.Consent) {
+	p := pair{c.Subject, c.ClientID}
+	s.consents[p] = c
+	if c.ExpiresAt.IsZero() {
+		return
+	}
+	heap.Push(&s.due, removal{c.ExpiresAt, func(cutoff time.Time) {
+		if c := s.consents[p]; !c.ExpiresAt.IsZero() && !live(cutoff, c.ExpiresAt) {
+			delete(s.consents, p)
+		}
+	}})
+}
+
+func (s *Store) putEnded(p pair, at time.Time) {
+	s.ended[p] = at
+	heap.Push(&s.due, removal{at.Add(storage.RememberEnded), func(cutoff time.Time) {
+		if !live(cutoff, s.ended[p].Add(storage.RememberEnded)) {
+			delete(s.ended, p)
+		}
+	}})
+}
+
 // sweep drops up to limit records that expired well before at.
 func (s *Store) sweep(at time.Time, limit int) {
 	cutoff := at.Add(-sweepMargin)

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"time"
 
 	"github.com/grantor-oauth/grantor/storage"
 )
@@ -97,6 +98,13 @@ func (s *Store) judge(w *storage.Write) error {
 			return storage.ErrRevoked
 		}
 	}
+	for _, u := range w.Unended {
+		for _, p := range []pair{{u.Subject, ""}, {u.Subject, u.ClientID}} {
+			if s.ended[p].After(u.Since) {
+				return storage.ErrRevoked
+			}
+		}
+	}
 	return s.judgeAdditions(w)
 }
 
@@ -148,7 +156,7 @@ func (s *Store) apply(w *storage.Write) {
 		s.putToken(copyToken(t))
 	}
 	for _, c := range w.Consents {
-		s.consents[pair{c.Subject, c.ClientID}] = copyConsent(c)
+		s.putConsent(copyConsent(c))
 	}
 	for _, r := range w.Revoke {
 		s.revoke(w, r)
@@ -156,31 +164,48 @@ func (s *Store) apply(w *storage.Write) {
 }
 
 func (s *Store) revoke(w *storage.Write, r storage.Revocation) {
-	for id, g := range s.grants {
-		named := r.GrantID != "" && r.GrantID == id ||
-			r.Subject != "" && r.Subject == g.Subject && (r.ClientID == "" || r.ClientID == g.ClientID)
-		if named && g.RevokedAt.IsZero() {
-			g.RevokedAt, g.RevokedReason = w.At, r.Reason
-			s.grants[id] = g
+	if g, ok := s.grants[r.GrantID]; ok && r.GrantID != "" {
+		s.revokeGrant(w.At, r.Reason, g)
+	}
+	if r.Subject != "" {
+		s.revokeSubject(w.At, r)
+	}
+	if r.Token != (storage.Digest{}) {
+		s.revokeToken(w.At, r.Token)
+	}
+}
+
+func (s *Store) revokeGrant(at time.Time, reason string, g storage.Grant) {
+	if g.RevokedAt.IsZero() {
+		g.RevokedAt, g.RevokedReason = at, reason
+		s.grants[g.ID] = g
+	}
+}
+
+func (s *Store) revokeSubject(at time.Time, r storage.Revocation) {
+	for _, g := range s.grants {
+		if r.Subject == g.Subject && (r.ClientID == "" || r.ClientID == g.ClientID) {
+			s.revokeGrant(at, r.Reason, g)
 		}
 	}
 	for p := range s.consents {
-		if r.Subject != "" && r.Subject == p.subject && (r.ClientID == "" || r.ClientID == p.clientID) {
+		if r.Subject == p.subject && (r.ClientID == "" || r.ClientID == p.clientID) {
 			delete(s.consents, p)
 		}
 	}
-	if r.Token == (storage.Digest{}) {
-		return
+	p := pair{r.Subject, r.ClientID}
+	if last := s.ended[p]; last.Before(at) {
+		s.putEnded(p, at)
 	}
-	t, ok := s.tokens[r.Token]
+}
+
+func (s *Store) revokeToken(at time.Time, d storage.Digest) {
+	t, ok := s.tokens[d]
 	switch {
 	case ok && t.RevokedAt.IsZero():
-		t.RevokedAt = w.At
-		s.tokens[r.Token] = t
-	case !ok && live(w.At, r.Token.ExpiresAt()):
-		s.putToken(storage.Token{
-			Digest: r.Token, Kind: storage.RevokedToken,
-			ExpiresAt: r.Token.ExpiresAt(), RevokedAt: w.At,
-		})
+		t.RevokedAt = at
+		s.tokens[d] = t
+	case !ok && live(at, d.ExpiresAt()):
+		s.putToken(storage.Token{Digest: d, Kind: storage.RevokedToken, ExpiresAt: d.ExpiresAt(), RevokedAt: at})
 	}
 }
