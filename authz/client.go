@@ -110,6 +110,8 @@ func (s *Server) RegisterClient(ctx context.Context, c Client) error {
 	if c.CreatedAt.IsZero() {
 		c.CreatedAt = s.now().UTC()
 	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
 	return s.config.Storage.PutClient(ctx, c)
 }
 

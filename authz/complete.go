@@ -84,6 +84,11 @@ func (c *Config) complete() error {
 		fault("Prefix", "is %q; it must begin with a slash, end without one, and need no escaping", c.Prefix)
 	}
 	c.Lifetimes.complete(fault)
+	if c.StorageTimeout == 0 {
+		c.StorageTimeout = 4 * time.Second
+	} else if c.StorageTimeout < 10*time.Millisecond {
+		fault("StorageTimeout", "is %v; it must be at least 10ms, or nothing would ever be answered", c.StorageTimeout)
+	}
 	if c.IssueRefreshToken == nil {
 		c.IssueRefreshToken = func(client *Client, scopes []string) bool {
 			return !public(client) || slices.Contains(scopes, offlineAccess)

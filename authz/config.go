@@ -28,6 +28,11 @@ type Config struct {
 	// not close it. It belongs to one issuer; New refuses another's.
 	Storage storage.Store
 
+	// StorageTimeout is how long one request may wait for Storage, all calls together,
+	// before it is answered with temporarily_unavailable (503). It ends the context that
+	// Storage and the hooks are called with. Default 4 s.
+	StorageTimeout time.Duration
+
 	// FormerIssuers are names that this server had before: it takes over what is in
 	// Storage under them. Tokens that name them are not accepted any more.
 	FormerIssuers []string

@@ -131,5 +131,6 @@ func (s *Server) emit(ctx context.Context, e Event) {
 			s.log.ErrorContext(ctx, "the Events hook panicked", "event", e.Type, "panic_type", fmt.Sprintf("%T", p))
 		}
 	}()
-	s.config.Events(ctx, e)
+	// It has happened, whether or not anybody still waits for the answer.
+	s.config.Events(context.WithoutCancel(ctx), e)
 }

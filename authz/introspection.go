@@ -14,6 +14,8 @@ import (
 // any other client only about its own tokens, refresh tokens included. For
 // everything else the answer is that it is not active, without a reason (§2.2, §4).
 func (s *Server) Introspect(ctx context.Context, req *Request) (Introspection, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
 	answer, client, err := s.introspect(ctx, req)
 	if err != nil {
 		return nil, s.report(ctx, err, idOf(client), "")
@@ -36,7 +38,7 @@ func (s *Server) introspect(ctx context.Context, req *Request) (Introspection, *
 	if token == "" {
 		return nil, client, missing("token")
 	}
-	verified, err := s.VerifyAccessToken(ctx, token)
+	verified, _, err := s.verify(ctx, token)
 	if err == nil {
 		if verified.ClientID != client.ID && !client.ResourceServer {
 			return inactive(), client, nil

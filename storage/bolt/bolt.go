@@ -68,7 +68,7 @@ type DB struct {
 	stuck atomic.Bool
 
 	// swept is where the next sweep of each bucket goes on, turn says which bucket
-	// was first last time. Only the group's leader touches them.
+	// was first last time. Only group.run touches them.
 	swept map[bucket][]byte
 	turn  int
 

@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,14 +13,16 @@ import (
 )
 
 // group lets writes that arrive together share one bbolt transaction, and so one
-// trip to the disk. It has no goroutine and no timer. A caller that finds nobody
-// leading leads: it takes everything that is queued, its own write included, and
-// commits it. What queues meanwhile is led by the first of those who wait.
+// trip to the disk. There is no timer: a write that finds nobody committing starts a
+// goroutine that commits whatever is queued, again and again until nothing is, and then
+// ends. It is not the callers who commit, because a disk may hang, and a caller whose
+// context ends must be able to go.
 type group struct {
 	mu      sync.Mutex
-	idle    sync.Cond // signalled when nobody leads any more
+	idle    sync.Cond // signalled when nobody commits any more
 	queue   []*job
-	leading bool
+	spare   []*job // an earlier queue, to be used again
+	running bool   // somebody commits
 	closed  bool
 }
 
@@ -36,9 +39,8 @@ type job struct {
 	apply func(t *txn) error
 
 	err   error
-	taken bool          // a leader has it; guarded by group.mu
-	lead  bool          // this caller is the next leader; guarded by group.mu
-	wake  chan struct{} // closed when err is set or lead is
+	taken bool          // it is being committed; guarded by group.mu
+	done  chan struct{} // gets a value when err is set
 }
 
 // shut refuses new writes and waits for those under way.
@@ -46,92 +48,83 @@ func (g *group) shut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
-	for g.leading {
+	for g.running {
 		g.idle.Wait()
 	}
 }
 
-// write gets j committed and returns its outcome. If ctx ends while j is still in
-// the queue, j is taken out and does not happen.
+// write gets j committed and returns its outcome. If ctx ends while j is still in the
+// queue, j is taken out and does not happen; if it ends later, nobody can say.
 func (db *DB) write(ctx context.Context, j *job) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	j.done = make(chan struct{}, 1)
 	g := &db.group
 	g.mu.Lock()
 	if g.closed {
 		g.mu.Unlock()
 		return storage.ErrClosed
 	}
-	if !g.leading {
-		g.leading = true
-		g.queue = append(g.queue, j)
-		g.mu.Unlock()
-		db.lead()
-		return j.err
-	}
-	j.wake = make(chan struct{})
 	g.queue = append(g.queue, j)
+	if !g.running {
+		g.running = true
+		go db.run()
+	}
 	g.mu.Unlock()
 
 	select {
-	case <-j.wake:
+	case <-j.done:
+		return j.err
 	case <-ctx.Done():
-		if g.withdraw(j) {
-			return ctx.Err()
+	}
+	if !g.withdraw(j) {
+		select {
+		case <-j.done: // in the same moment
+			return j.err
+		default:
 		}
-		<-j.wake
 	}
-	if j.lead {
-		db.lead()
-	}
-	return j.err
+	return ctx.Err()
 }
 
-// withdraw takes j out of the queue, unless a leader has it or it is to lead.
+// withdraw takes j out of the queue, if it is still there.
 func (g *group) withdraw(j *job) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if j.taken || j.lead {
+	if j.taken {
 		return false
 	}
-	for i, queued := range g.queue {
-		if queued == j {
-			g.queue = append(g.queue[:i], g.queue[i+1:]...)
-			break
-		}
+	if i := slices.Index(g.queue, j); i >= 0 {
+		g.queue = slices.Delete(g.queue, i, i+1)
 	}
 	return true
 }
 
-// lead commits what is queued and hands leadership on.
-func (db *DB) lead() {
+// run commits what is queued until nothing is.
+func (db *DB) run() {
 	g := &db.group
-	g.mu.Lock()
-	jobs := g.queue
-	g.queue = nil
-	for _, j := range jobs {
-		j.taken = true
-	}
-	g.mu.Unlock()
-
-	db.commit(jobs)
-
-	// The next leader is woken first: the disk is what everybody waits for.
-	g.mu.Lock()
-	if len(g.queue) > 0 {
-		next := g.queue[0]
-		next.lead = true
-		close(next.wake)
-	} else {
-		g.leading = false
-		g.idle.Broadcast()
-	}
-	g.mu.Unlock()
-	for _, j := range jobs {
-		if j.wake != nil && !j.lead {
-			close(j.wake)
+	for {
+		g.mu.Lock()
+		jobs := g.queue
+		if len(jobs) == 0 {
+			g.running = false
+			g.idle.Broadcast()
+			g.mu.Unlock()
+			return
 		}
+		g.queue, g.spare = g.spare[:0], nil
+		for _, j := range jobs {
+			j.taken = true
+		}
+		g.mu.Unlock()
+
+		db.commit(jobs)
+		for _, j := range jobs {
+			j.done <- struct{}{}
+		}
+		clear(jobs)
+		g.spare = jobs // nobody else touches it while running
 	}
 }
 

@@ -2,14 +2,15 @@ package bolt
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/grantor-oauth/grantor/storage"
 )
 
-// Commit applies w whole or not at all, and returns when that is on disk. If ctx
-// ends while w still waits for its turn, nothing of w happens; once its turn has
-// come, Commit returns the outcome whatever ctx says.
+// Commit applies w whole or not at all, and returns when that is on disk. If ctx ends
+// while w waits for its turn, nothing of w happens; if it ends while the disk is busy with
+// w, Commit returns all the same, and w may happen or not.
 func (db *DB) Commit(ctx context.Context, w storage.Write) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -23,6 +24,12 @@ func (db *DB) Commit(ctx context.Context, w storage.Write) error {
 			return judgeUnended(t, &w)
 		})
 	}
+	// The caller may be gone, and use its slices again, before w has had its turn.
+	w.ConsumeCodes, w.ConsumeTokens = slices.Clone(w.ConsumeCodes), slices.Clone(w.ConsumeTokens)
+	for i, c := range w.ConsumeTokens {
+		w.ConsumeTokens[i].Answer = slices.Clone(c.Answer)
+	}
+	w.Live, w.Unended, w.Revoke = slices.Clone(w.Live), slices.Clone(w.Unended), slices.Clone(w.Revoke)
 	additions, err := prepare(&w)
 	if err != nil {
 		return err
