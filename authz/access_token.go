@@ -68,25 +68,7 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 // no record: the grant's ID at the head of its jti is what ties it to the grant.
 func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (string, *storage.Token, error) {
 	at := s.now()
-	claims := accessClaims{
-		Issuer:   s.config.Issuer,
-		Subject:  m.Client.ID, // RFC 9068 §2.2: the client, where there is no user
-		Audience: m.Resources,
-		ClientID: m.Client.ID,
-		ID:       rand.Text(),
-		Scope:    strings.Join(m.Scopes, " "),
-		IssuedAt: at.Unix(),
-		Expires:  m.ExpiresAt.Unix(),
-	}
-	ask := &ClaimsRequest{Client: cloneClient(m.Client), Scopes: slices.Clone(m.Scopes)}
-	if g := m.Grant; g != nil {
-		claims.Subject, claims.ID = g.Subject, g.ID+"."+claims.ID
-		claims.ACR, claims.AMR, ask.Subject = g.ACR, g.AMR, g.Subject
-		if !g.AuthTime.IsZero() {
-			claims.AuthTime = g.AuthTime.Unix()
-		}
-	}
-	extra, err := s.hostClaims(ctx, ask)
+	extra, err := s.hostClaims(ctx, m)
 	if err != nil {
 		return "", nil, err
 	}
@@ -97,13 +79,24 @@ func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (string, *s
 	if format == "opaque" {
 		return s.mintOpaque(m, extra, at)
 	}
-	for name, value := range toMap(claims) {
-		if extra == nil {
-			extra = map[string]any{}
-		}
-		extra[name] = value
+	claims := accessClaims{
+		Issuer:   s.config.Issuer,
+		Subject:  m.Client.ID, // RFC 9068 §2.2: the client, where there is no user
+		Audience: m.Resources,
+		ClientID: m.Client.ID,
+		ID:       rand.Text(),
+		Scope:    strings.Join(m.Scopes, " "),
+		IssuedAt: at.Unix(),
+		Expires:  m.ExpiresAt.Unix(),
 	}
-	payload, err := json.Marshal(extra)
+	if g := m.Grant; g != nil {
+		claims.Subject, claims.ID = g.Subject, g.ID+"."+claims.ID
+		claims.ACR, claims.AMR = g.ACR, g.AMR
+		if !g.AuthTime.IsZero() {
+			claims.AuthTime = g.AuthTime.Unix()
+		}
+	}
+	payload, err := join(claims, extra)
 	if err != nil {
 		return "", nil, broken("claims_unencodable", err)
 	}
@@ -118,12 +111,18 @@ func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (string, *s
 	return token, nil, err
 }
 
-// toMap is v as JSON would have it, member by member.
-func toMap(v any) map[string]json.RawMessage {
-	b, _ := json.Marshal(v) // strings and numbers only
-	var m map[string]json.RawMessage
-	json.Unmarshal(b, &m)
-	return m
+// join is one JSON object of the server's claims and the host's, which have no name in
+// common (reservedClaims).
+func join(claims accessClaims, extra map[string]any) ([]byte, error) {
+	ours, err := json.Marshal(claims)
+	if err != nil || len(extra) == 0 {
+		return ours, err
+	}
+	theirs, err := json.Marshal(extra)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(ours[:len(ours)-1], ','), theirs[1:]...), nil
 }
 
 func (s *Server) mintOpaque(m engine.Mint, extra map[string]any, at time.Time) (string, *storage.Token, error) {
@@ -145,9 +144,13 @@ func (s *Server) mintOpaque(m engine.Mint, extra map[string]any, at time.Time) (
 }
 
 // hostClaims asks the Claims hook.
-func (s *Server) hostClaims(ctx context.Context, ask *ClaimsRequest) (map[string]any, error) {
+func (s *Server) hostClaims(ctx context.Context, m engine.Mint) (map[string]any, error) {
 	if s.config.Claims == nil {
 		return nil, nil
+	}
+	ask := &ClaimsRequest{Client: cloneClient(m.Client), Scopes: slices.Clone(m.Scopes)}
+	if m.Grant != nil {
+		ask.Subject = m.Grant.Subject
 	}
 	given, err := s.config.Claims(ctx, ask)
 	var refusal *Error

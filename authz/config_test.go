@@ -94,6 +94,7 @@ var configFaults = []struct {
 	{"symmetric algorithm", func(c *authz.Config) { c.SigningAlgorithms = []string{"HS256"} }, "SigningAlgorithms", "ES256"},
 	{"algorithm none", func(c *authz.Config) { c.SigningAlgorithms = []string{"ES256", "none"} }, "SigningAlgorithms", "ES256"},
 	{"quick rotation", func(c *authz.Config) { c.KeyRotation = time.Hour - 1 }, "KeyRotation", "at least 1h"},
+	{"impatient", func(c *authz.Config) { c.StorageTimeout = time.Millisecond }, "StorageTimeout", "at least 10ms"},
 	{"negative rotation", func(c *authz.Config) { c.KeyRotation = -1 }, "KeyRotation", "at least 1h"},
 	{"short encryption key", func(c *authz.Config) { c.EncryptionKey = make([]byte, 16) }, "EncryptionKey", "32"},
 	{"empty encryption key", func(c *authz.Config) { c.EncryptionKey = []byte{} }, "EncryptionKey", "32"},

@@ -25,7 +25,9 @@ type Server struct {
 	now     func() time.Time
 	clients map[string]*Client // those registered in code; never changed
 	origins []string
-	paths   struct{ prefix, authorization string }
+
+	resources []string // what access tokens are for; never changed
+	paths     struct{ prefix, authorization string }
 
 	keys    *keyring.Ring
 	engine  *engine.Engine
@@ -45,7 +47,9 @@ func New(config Config) (*Server, error) {
 		now:     func() time.Time { return config.Clock().UTC().Truncate(time.Microsecond) },
 		clients: map[string]*Client{},
 		origins: slices.Clone(config.AllowedOrigins),
-		secrets: newSecrets(),
+
+		resources: []string{config.Resource},
+		secrets:   newSecrets(),
 	}
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix

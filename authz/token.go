@@ -62,26 +62,9 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 		GrantTypes: grantTypesOf(client),
 		Parameters: req.Parameters,
 		At:         s.now(),
-		Resources:  []string{s.config.Resource},
-		RedirectURIRegistered: func(redirectURI string) bool {
-			_, err := matchRedirectURI(client, redirectURI)
-			return err == nil
-		},
-		IssueRefreshToken: func(scopes []string) bool {
-			return s.config.IssueRefreshToken(client, slices.Clone(scopes))
-		},
+		Resources:  s.resources,
 	}
-	r.AccessTokenExpiresAt = func(grant *storage.Grant) time.Time {
-		// Whole seconds, because that is what a JWT can say (RFC 7519 §2, NumericDate).
-		at := r.At.Truncate(time.Second).Add(s.accessTokenLifetime(client))
-		if grant != nil {
-			at = earlier(at, grant.ExpiresAt.Truncate(time.Second))
-		}
-		return at
-	}
-	r.RefreshTokenExpiresAt = func(grant *storage.Grant) time.Time {
-		return earlier(r.At.Add(s.refreshTokenIdle(client)), grant.ExpiresAt)
-	}
+	r.Policy = &tokenPolicy{s, client, r.At}
 	var answer *accessTokenAnswer
 	switch grantType {
 	case grantAuthorizationCode:
@@ -92,6 +75,35 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 		answer, err = s.issueToClient(ctx, r)
 	}
 	return client, answer, err
+}
+
+// tokenPolicy is what this server decides about one token request.
+type tokenPolicy struct {
+	*Server
+	client *Client
+	at     time.Time
+}
+
+func (p *tokenPolicy) RedirectURIRegistered(redirectURI string) bool {
+	_, err := matchRedirectURI(p.client, redirectURI)
+	return err == nil
+}
+
+func (p *tokenPolicy) IssueRefreshToken(scopes []string) bool {
+	return p.config.IssueRefreshToken(p.client, slices.Clone(scopes))
+}
+
+func (p *tokenPolicy) AccessTokenExpiresAt(grant *storage.Grant) time.Time {
+	// Whole seconds, because that is what a JWT can say (RFC 7519 §2, NumericDate).
+	at := p.at.Truncate(time.Second).Add(p.accessTokenLifetime(p.client))
+	if grant != nil {
+		at = earlier(at, grant.ExpiresAt.Truncate(time.Second))
+	}
+	return at
+}
+
+func (p *tokenPolicy) RefreshTokenExpiresAt(grant *storage.Grant) time.Time {
+	return earlier(p.at.Add(p.refreshTokenIdle(p.client)), grant.ExpiresAt)
 }
 
 // redeemCode: RFC 6749 §4.1.3.
@@ -131,7 +143,9 @@ func (s *Server) issueToClient(ctx context.Context, r *engine.TokenRequest) (*ac
 		return nil, refused
 	}
 	// offline_access asks for a refresh token, which this grant never yields (§4.4.3).
-	r.Scopes = without(r.Scopes, []string{offlineAccess})
+	if slices.Contains(r.Scopes, offlineAccess) {
+		r.Scopes = without(r.Scopes, []string{offlineAccess})
+	}
 	issued, _, err := s.engine.Token(ctx, r)
 	if err != nil {
 		return nil, s.fromEngine(err)

@@ -20,6 +20,30 @@ const (
 	sealHeader = 5
 )
 
+// What checksum would otherwise work out, and allocate, anew each time.
+var (
+	bucketSums = func() map[bucket]uint32 {
+		sums := make(map[bucket]uint32, len(buckets))
+		for _, b := range buckets {
+			sums[b] = crc32.Update(0, castagnoli, []byte(b))
+		}
+		return sums
+	}()
+	sizes = func() (all [256][4]byte) {
+		for n := range all {
+			binary.BigEndian.PutUint32(all[n][:], uint32(n))
+		}
+		return all
+	}()
+)
+
+func sizeOf(key []byte) []byte {
+	if len(key) < len(sizes) {
+		return sizes[len(key)][:]
+	}
+	return binary.BigEndian.AppendUint32(nil, uint32(len(key)))
+}
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // seal encodes v for its place in the file.
@@ -71,11 +95,10 @@ func unseal(b bucket, key, value []byte, v any) error {
 	return nil
 }
 
+// checksum covers, in this order: the bucket's name, the key's length in four bytes, the
+// key, the format, the record.
 func checksum(b bucket, key, value []byte) uint32 {
-	var size [4]byte
-	binary.BigEndian.PutUint32(size[:], uint32(len(key)))
-	sum := crc32.Update(0, castagnoli, []byte(b))
-	sum = crc32.Update(sum, castagnoli, size[:])
+	sum := crc32.Update(bucketSums[b], castagnoli, sizeOf(key))
 	sum = crc32.Update(sum, castagnoli, key)
 	sum = crc32.Update(sum, castagnoli, value[:1])
 	return crc32.Update(sum, castagnoli, value[sealHeader:])

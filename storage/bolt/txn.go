@@ -16,14 +16,44 @@ type txn struct {
 	// dirty is set by the first change. What fails before it can be passed over;
 	// what fails after it takes the transaction with it.
 	dirty bool
+
+	opened []opened
 }
 
-func (t *txn) bucket(b bucket) *bbolt.Bucket {
+// opened is a bucket in use, with a cursor that has room for a path.
+type opened struct {
+	name   bucket
+	bucket *bbolt.Bucket
+	cursor *bbolt.Cursor
+}
+
+func (t *txn) open(b bucket) *opened {
+	for i := range t.opened {
+		if t.opened[i].name == b {
+			return &t.opened[i]
+		}
+	}
 	found := t.tx.Bucket([]byte(b))
 	if found == nil {
 		panic(fmt.Sprintf("bucket %s is missing", b)) // guard makes it an ErrCorrupt
 	}
-	return found
+	if t.tx.Writable() {
+		found.FillPercent = fill(b)
+	}
+	t.opened = append(t.opened, opened{b, found, found.Cursor()})
+	return &t.opened[len(t.opened)-1]
+}
+
+func (t *txn) bucket(b bucket) *bbolt.Bucket { return t.open(b).bucket }
+
+// fill is how full a page is made that has to be split. What is filed by time is added
+// at the right edge, where half-empty pages would stay half empty.
+func fill(b bucket) float64 {
+	switch b {
+	case codes, tokens, grants:
+		return 0.95
+	}
+	return bbolt.DefaultFillPercent
 }
 
 // find returns the value filed under key, nil if there is none.
@@ -34,7 +64,7 @@ func (t *txn) bucket(b bucket) *bbolt.Bucket {
 // it looks at the two records between which the key would be: they must be in order
 // and sound.
 func (t *txn) find(b bucket, key []byte) ([]byte, error) {
-	c := t.bucket(b).Cursor()
+	c := t.open(b).cursor
 	k, v := c.Seek(key)
 	if bytes.Equal(k, key) {
 		if v == nil {

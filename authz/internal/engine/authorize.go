@@ -40,18 +40,18 @@ func (e *Engine) ParseAuthorization(ctx context.Context, req *AuthorizationReque
 
 func (e *Engine) parseAuthorization(ctx context.Context, req *AuthorizationRequest) (context.Context, fosite.AuthorizeRequester, error) {
 	u := &unit{
-		client:        &client{Client: req.Client, public: req.Public, grantTypes: req.GrantTypes, redirectURI: req.RedirectURI},
+		Context:       ctx,
+		client:        client{Client: req.Client, public: req.Public, grantTypes: req.GrantTypes, redirectURI: req.RedirectURI},
 		at:            req.At,
 		known:         e.config.KnownScope,
 		authorization: req,
 	}
 	u.write.At = req.At
-	ctx = withUnit(ctx, u)
-	ar, err := e.fosite.NewAuthorizeRequest(ctx, formRequest(ctx, req.form()))
+	ar, err := e.fosite.NewAuthorizeRequest(u, formRequest(req.form()))
 	if err != nil {
 		return nil, nil, u.refusal(err)
 	}
-	return ctx, ar, nil
+	return u, ar, nil
 }
 
 // IssueCode runs fosite's authorization handlers for a grant that the user has
@@ -98,14 +98,19 @@ func (req *AuthorizationRequest) form() url.Values {
 
 // formRequest is a POST with this form, as fosite wants it. The parsed form is set,
 // so that fosite's multipart parser never runs.
-func formRequest(ctx context.Context, form url.Values) *http.Request {
-	r := (&http.Request{
+func formRequest(form url.Values) *http.Request {
+	return &http.Request{
 		Method:   http.MethodPost,
-		URL:      &url.URL{Path: "/"},
-		Header:   http.Header{},
+		URL:      root,
+		Header:   noHeader,
 		Form:     form,
 		PostForm: form,
 		Body:     http.NoBody,
-	}).WithContext(ctx)
-	return r
+	}
 }
+
+// Nobody writes to these.
+var (
+	root     = &url.URL{Path: "/"}
+	noHeader = http.Header{}
+)

@@ -44,5 +44,5 @@ func (c *client) GetRedirectURIs() []string {
 // authenticated gives fosite the client that the server has authenticated before
 // anything else was looked at.
 func authenticated(ctx context.Context, _ *http.Request, _ url.Values) (fosite.Client, error) {
-	return unitFrom(ctx).client, nil
+	return &unitFrom(ctx).client, nil
 }

@@ -49,7 +49,7 @@ type Engine struct {
 // and implicit grants (RFC 9700 §2.1.2, §2.4).
 func New(config Config) *Engine {
 	e := &Engine{config: config}
-	c := &fosite.Config{
+	c := &fositeConfig{byGrantType: map[string]fosite.TokenEndpointHandlers{}, Config: fosite.Config{
 		// Set because its getter writes the default into the struct when it is nil,
 		// which is a data race; exact, because the default takes wildcards.
 		ScopeStrategy:            fosite.ExactScopeStrategy,
@@ -62,7 +62,7 @@ func New(config Config) *Engine {
 		MinParameterEntropy:          len(placeholderState),
 		RedirectSecureChecker:        func(context.Context, *url.URL) bool { return true }, // ours ran before
 		ClientAuthenticationStrategy: authenticated,
-	}
+	}}
 	strategy, store := credentials{e}, unitStore{}
 	core := &oauth2.AuthorizeExplicitGrantHandler{
 		AccessTokenStrategy:    strategy,
@@ -85,11 +85,23 @@ func New(config Config) *Engine {
 	}
 	c.AuthorizeEndpointHandlers.Append(core)
 	c.AuthorizeEndpointHandlers.Append(proof)
-	for _, h := range []fosite.TokenEndpointHandler{core, proof, refresh, &clientCredentialsHandler{own}} {
-		c.TokenEndpointHandlers.Append(h)
-	}
+	c.byGrantType["authorization_code"] = fosite.TokenEndpointHandlers{core, proof}
+	c.byGrantType["refresh_token"] = fosite.TokenEndpointHandlers{refresh}
+	c.byGrantType["client_credentials"] = fosite.TokenEndpointHandlers{&clientCredentialsHandler{own}}
 	e.fosite = fosite.NewOAuth2Provider(store, c)
 	return e
+}
+
+// fositeConfig shows fosite the handlers of the request's own grant alone. It would ask
+// each of them twice, and those that are not concerned answer with an error that
+// captures the stack, which costs more than issuing the token.
+type fositeConfig struct {
+	fosite.Config
+	byGrantType map[string]fosite.TokenEndpointHandlers
+}
+
+func (c *fositeConfig) GetTokenEndpointHandlers(ctx context.Context) fosite.TokenEndpointHandlers {
+	return c.byGrantType[unitFrom(ctx).token.Parameters.Get("grant_type")]
 }
 
 // Error is a refusal by fosite or by a handler of ours that runs inside it.

@@ -54,14 +54,19 @@ func authorization(change ...string) *engine.AuthorizationRequest {
 }
 
 func tokenRequest(form url.Values) *engine.TokenRequest {
-	until := func(*storage.Grant) time.Time { return present.Add(time.Hour) }
 	return &engine.TokenRequest{
 		Client: engineClient(), Public: true, GrantTypes: allGrants, Parameters: form, At: present,
-		IssueRefreshToken:     func([]string) bool { return true },
-		RedirectURIRegistered: func(string) bool { return true },
-		AccessTokenExpiresAt:  until, RefreshTokenExpiresAt: until,
+		Policy: generous{},
 	}
 }
+
+// generous is a policy that lets everything pass.
+type generous struct{}
+
+func (generous) RedirectURIRegistered(string) bool              { return true }
+func (generous) IssueRefreshToken([]string) bool                { return true }
+func (generous) AccessTokenExpiresAt(*storage.Grant) time.Time  { return present.Add(time.Hour) }
+func (generous) RefreshTokenExpiresAt(*storage.Grant) time.Time { return present.Add(time.Hour) }
 
 // refusedWith checks an error of the engine's.
 func refusedWith(t *testing.T, err error, code string) {

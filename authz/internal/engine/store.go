@@ -28,7 +28,7 @@ var (
 )
 
 func (unitStore) GetClient(ctx context.Context, id string) (fosite.Client, error) {
-	return unitFrom(ctx).client, nil // found and checked before fosite was asked
+	return &unitFrom(ctx).client, nil // found and checked before fosite was asked
 }
 
 func (unitStore) ClientAssertionJWTValid(context.Context, string) error { return fosite.ErrNotFound }
@@ -78,7 +78,7 @@ func (u *unit) findCode(ctx context.Context) error {
 		return u.refuse(ReasonCodeReplayed)
 	case !u.at.Before(code.ExpiresAt):
 		return u.refuse("code_expired")
-	case !u.token.RedirectURIRegistered(code.RedirectURI):
+	case !u.token.Policy.RedirectURIRegistered(code.RedirectURI):
 		return u.refuse("redirect_uri_gone")
 	}
 	if _, err := u.liveGrant(ctx, store, code.GrantID); err != nil {

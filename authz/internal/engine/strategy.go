@@ -63,7 +63,7 @@ func (c credentials) GenerateAccessToken(ctx context.Context, r fosite.Requester
 		Grant:     u.grant,
 		Scopes:    r.GetGrantedScopes(),
 		Resources: u.token.Resources,
-		ExpiresAt: u.token.AccessTokenExpiresAt(u.grant),
+		ExpiresAt: u.token.Policy.AccessTokenExpiresAt(u.grant),
 	}
 	token, record, err := c.config.MintAccessToken(ctx, m)
 	if err != nil {
@@ -82,10 +82,10 @@ func (c credentials) GenerateRefreshToken(ctx context.Context, r fosite.Requeste
 	if u.refresh != nil {
 		scopes, resources = u.refresh.Scopes, u.refresh.Resources
 	}
-	if u.refresh == nil && !u.token.IssueRefreshToken(r.GetGrantedScopes()) {
+	if u.refresh == nil && !u.token.Policy.IssueRefreshToken(r.GetGrantedScopes()) {
 		return "", "", nil // an empty signature tells fosite that there is none
 	}
-	expiresAt := u.token.RefreshTokenExpiresAt(u.grant)
+	expiresAt := u.token.Policy.RefreshTokenExpiresAt(u.grant)
 	token, digest := c.config.NewCredential(expiresAt, expiresAt)
 	u.refreshToken = &storage.Token{
 		Digest:    digest,

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,14 +28,20 @@ type TokenRequest struct {
 	// Refresh is the presented refresh token, found good by the server.
 	Refresh *storage.Token
 
-	// The server's policy.
-	RedirectURIRegistered func(redirectURI string) bool
-	IssueRefreshToken     func(scopes []string) bool
-	AccessTokenExpiresAt  func(grant *storage.Grant) time.Time
-	RefreshTokenExpiresAt func(grant *storage.Grant) time.Time
+	Policy Policy
 
 	store  storage.Store
 	digest storage.Digest // of the presented code
+}
+
+// Policy is what the server decides about one token request while it is under way.
+type Policy interface {
+	// RedirectURIRegistered reports whether the client still has the redirect URI.
+	RedirectURIRegistered(redirectURI string) bool
+
+	IssueRefreshToken(scopes []string) bool
+	AccessTokenExpiresAt(grant *storage.Grant) time.Time // a nil grant: for the client itself
+	RefreshTokenExpiresAt(grant *storage.Grant) time.Time
 }
 
 // Issued is what a token request yields once Write is committed.
@@ -55,26 +60,26 @@ type Issued struct {
 func (e *Engine) Token(ctx context.Context, req *TokenRequest) (*Issued, *storage.Write, error) {
 	req.store, req.digest = e.config.Store, e.config.DigestOf(req.Parameters.Get("code"))
 	u := &unit{
-		client: &client{Client: req.Client, public: req.Public, grantTypes: req.GrantTypes},
-		at:     req.At,
-		known:  e.config.KnownScope,
-		token:  req,
+		Context: ctx,
+		client:  client{Client: req.Client, public: req.Public, grantTypes: req.GrantTypes},
+		at:      req.At,
+		known:   e.config.KnownScope,
+		token:   req,
 	}
 	u.write.At = req.At
-	ctx = withUnit(ctx, u)
 
-	ar, err := e.fosite.NewAccessRequest(ctx, formRequest(ctx, req.form()), newSession(nil))
+	ar, err := e.fosite.NewAccessRequest(u, formRequest(req.form()), newSession(nil))
 	if err != nil {
 		return nil, u.lastWill(), u.refusal(err)
 	}
-	response, err := e.fosite.NewAccessResponse(ctx, ar)
+	response, err := e.fosite.NewAccessResponse(u, ar)
 	if err != nil {
 		return nil, u.lastWill(), u.refusal(err)
 	}
 	issued := &Issued{
 		AccessToken: response.GetAccessToken(),
 		ExpiresAt:   u.expiresAt,
-		Scopes:      slices.Clone([]string(ar.GetGrantedScopes())),
+		Scopes:      ar.GetGrantedScopes(),
 		Grant:       u.grant,
 		Write:       u.write,
 	}
@@ -91,10 +96,10 @@ func (u *unit) lastWill() *storage.Write {
 }
 
 func (req *TokenRequest) form() url.Values {
-	form := url.Values{}
-	for _, name := range []string{"grant_type", "code", "redirect_uri", "code_verifier", "refresh_token"} {
-		if v := req.Parameters.Get(name); v != "" {
-			form.Set(name, v)
+	form := make(url.Values, 8)
+	for _, name := range [...]string{"grant_type", "code", "redirect_uri", "code_verifier", "refresh_token"} {
+		if v := req.Parameters[name]; len(v) == 1 && v[0] != "" {
+			form[name] = v
 		}
 	}
 	if len(req.Scopes) > 0 {

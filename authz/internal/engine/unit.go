@@ -12,9 +12,12 @@ import (
 	"github.com/grantor-oauth/grantor/storage"
 )
 
-// unit is the unit of work of one request. It belongs to one goroutine.
+// unit is the unit of work of one request. It belongs to one goroutine. It is the
+// context in which fosite runs: fosite's handlers find it there.
 type unit struct {
-	client *client
+	context.Context
+
+	client client
 	at     time.Time
 	known  func(scope string) bool
 	grant  *storage.Grant // given at the authorization endpoint, found at the token endpoint
@@ -39,8 +42,12 @@ type unit struct {
 
 type unitKey struct{}
 
-func withUnit(ctx context.Context, u *unit) context.Context {
-	return context.WithValue(ctx, unitKey{}, u)
+// Value is the unit itself for its own key.
+func (u *unit) Value(key any) any {
+	if key == (unitKey{}) {
+		return u
+	}
+	return u.Context.Value(key)
 }
 
 func unitFrom(ctx context.Context) *unit { return ctx.Value(unitKey{}).(*unit) }
@@ -68,7 +75,7 @@ func (u *unit) requester(grant *storage.Grant, scopes []string, form url.Values)
 	})
 	r := fosite.NewRequest()
 	r.ID = grant.ID
-	r.Client = u.client
+	r.Client = &u.client
 	r.RequestedScope = scopes
 	r.GrantedScope = scopes
 	r.Form = form
