@@ -126,7 +126,10 @@ func join(claims accessClaims, extra map[string]any) ([]byte, error) {
 }
 
 func (s *Server) mintOpaque(m engine.Mint, extra map[string]any, at time.Time) (string, *storage.Token, error) {
-	token, digest := newCredential(m.ExpiresAt, m.ExpiresAt)
+	// Tokens expire on whole seconds. Filed by that alone, all those of one second would
+	// lie in random order, and every one of them on another page.
+	keepUntil := m.ExpiresAt.Add(time.Duration(at.Nanosecond()))
+	token, digest := newCredential(m.ExpiresAt, keepUntil)
 	record := &storage.Token{
 		Digest: digest, Kind: storage.AccessToken, ClientID: m.Client.ID,
 		Scopes: m.Scopes, Resources: m.Resources, IssuedAt: at, ExpiresAt: m.ExpiresAt,
