@@ -121,10 +121,10 @@ const (
 // emit hands an event to the host. A hook that panics must not turn a finished
 // protocol step into a failure, so the panic ends here, in the log.
 func (s *Server) emit(ctx context.Context, e Event) {
-	e.At = s.now()
 	if s.config.Events == nil {
 		return
 	}
+	e.At = s.now()
 	defer func() {
 		if p := recover(); p != nil {
 			// Not what it said, which may hold anything.

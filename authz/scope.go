@@ -22,8 +22,9 @@ func (s *Server) resolveScope(client *Client, param string) ([]string, *Error) {
 			defaults = client.Scopes
 		}
 		return slices.DeleteFunc(slices.Clone(defaults), func(scope string) bool {
-			_, known := s.config.Scopes[scope] // a stored client may be older than the list
-			return !known
+			// A stored client may be older than the list, or was never checked.
+			_, known := s.config.Scopes[scope]
+			return !known || !slices.Contains(client.Scopes, scope)
 		}), nil
 	}
 	scopes, err := splitScope(param)

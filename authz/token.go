@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -64,7 +65,8 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 		At:         s.now(),
 		Resources:  s.resources,
 	}
-	r.Policy = &tokenPolicy{s, client, r.At}
+	policy := &tokenPolicy{s, client, r.At}
+	r.Policy = policy
 	var answer *accessTokenAnswer
 	switch grantType {
 	case grantAuthorizationCode:
@@ -72,7 +74,7 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 	case grantRefreshToken:
 		answer, err = s.refresh(ctx, r)
 	case grantClientCredentials:
-		answer, err = s.issueToClient(ctx, r)
+		answer, err = s.issueToClient(ctx, policy, req.Parameters)
 	}
 	return client, answer, err
 }
@@ -135,28 +137,36 @@ func (s *Server) redeemCode(ctx context.Context, r *engine.TokenRequest) (*acces
 	return answerOf(issued), nil
 }
 
-// issueToClient: RFC 6749 §4.4. A signed token is stored nowhere, so there may be
-// nothing to commit.
-func (s *Server) issueToClient(ctx context.Context, r *engine.TokenRequest) (*accessTokenAnswer, *Error) {
-	var refused *Error
-	if r.Scopes, refused = s.resolveScope(r.Client, r.Parameters.Get("scope")); refused != nil {
+// issueToClient: RFC 6749 §4.4. There is nothing for the engine to judge: no user, no
+// code, and the client and its scopes have been checked. A signed token is stored
+// nowhere, so there may be nothing to commit.
+func (s *Server) issueToClient(ctx context.Context, p *tokenPolicy, params url.Values) (*accessTokenAnswer, *Error) {
+	if public(p.client) {
+		// §4.4: confidential clients only. A host's own client storage may say otherwise.
+		return nil, failed(unauthorizedClient, "public_client", descriptions[unauthorizedClient])
+	}
+	scopes, refused := s.resolveScope(p.client, params.Get("scope"))
+	if refused != nil {
 		return nil, refused
 	}
 	// offline_access asks for a refresh token, which this grant never yields (§4.4.3).
-	if slices.Contains(r.Scopes, offlineAccess) {
-		r.Scopes = without(r.Scopes, []string{offlineAccess})
+	if slices.Contains(scopes, offlineAccess) {
+		scopes = without(scopes, []string{offlineAccess})
 	}
-	issued, _, err := s.engine.Token(ctx, r)
+	expiresAt := p.AccessTokenExpiresAt(nil)
+	token, record, err := s.mintAccessToken(ctx, engine.Mint{
+		Client: p.client, Scopes: scopes, Resources: s.resources, ExpiresAt: expiresAt,
+	})
 	if err != nil {
 		return nil, s.fromEngine(err)
 	}
-	if len(issued.Write.Tokens) > 0 {
-		if err := s.config.Storage.Commit(ctx, issued.Write); err != nil {
+	if record != nil {
+		if err := s.config.Storage.Commit(ctx, storage.Write{At: p.at, Tokens: []storage.Token{*record}}); err != nil {
 			return nil, notCommitted(err)
 		}
 	}
-	s.emit(ctx, Event{Type: TokenIssued, ClientID: r.Client.ID, Scopes: issued.Scopes})
-	return answerOf(issued), nil
+	s.emit(ctx, Event{Type: TokenIssued, ClientID: p.client.ID, Scopes: scopes})
+	return answerOf(&engine.Issued{AccessToken: token, ExpiresAt: expiresAt, Scopes: scopes}), nil
 }
 
 // endReplayed ends the grant whose code or refresh token came back (RFC 6749 §4.1.2,

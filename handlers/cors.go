@@ -33,12 +33,21 @@ func forAnyOrigin(h http.Handler) http.Handler {
 	})
 }
 
+// vary adds the Origin header to what the response depends on.
+func vary(h http.Header) {
+	if len(h["Vary"]) == 0 {
+		h["Vary"] = varyOrigin
+		return
+	}
+	h.Add("Vary", "Origin")
+}
+
 // forRegisteredOrigins lets pages of the clients' origins read the answers of h. A
 // request from any other page is handled like that of a program: CORS keeps the answer
 // from the page, and it is client authentication that guards the endpoint.
 func (e *endpoint) forRegisteredOrigins(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Add("Vary", "Origin") // set even without an Origin, for caches
+		vary(w.Header()) // even without an Origin, for caches
 		origin := r.Header.Get("Origin")
 		allowed := origin != "" && len(r.Header.Values("Origin")) == 1 && e.as.OriginAllowed(origin)
 		if allowed {

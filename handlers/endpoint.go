@@ -84,12 +84,24 @@ func (e *endpoint) wrap(methods []string, act action, fail func(http.ResponseWri
 // setSecurityHeaders sets what every response carries. What may be cached, framed or
 // styled says so itself.
 func setSecurityHeaders(h http.Header) {
-	h.Set("Cache-Control", "no-store")                                             // RFC 6749 §5.1
-	h.Set("Referrer-Policy", "no-referrer")                                        // RFC 9700 §4.2.4
-	h.Set("X-Content-Type-Options", "nosniff")                                     // JSON is not to be run
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'") // RFC 9700 §4.16
-	h.Set("X-Frame-Options", "DENY")                                               // the same, for older browsers
+	h["Cache-Control"] = noStore
+	h["Referrer-Policy"] = noReferrer
+	h["X-Content-Type-Options"] = noSniff
+	h["Content-Security-Policy"] = nothing
+	h["X-Frame-Options"] = deny
 }
+
+// Values of headers that every response shares. A host that adds to one gets a copy,
+// because there is no room behind them; and Header.Set replaces them.
+var (
+	noStore    = []string{"no-store"}                                   // RFC 6749 §5.1
+	noReferrer = []string{"no-referrer"}                                // RFC 9700 §4.2.4
+	noSniff    = []string{"nosniff"}                                    // JSON is not to be run
+	nothing    = []string{"default-src 'none'; frame-ancestors 'none'"} // RFC 9700 §4.16
+	deny       = []string{"DENY"}                                       // the same, for older browsers
+	noCache    = []string{"no-cache"}                                   // RFC 6749 §5.1, of Pragma
+	varyOrigin = []string{"Origin"}
+)
 
 // recover turns a panic, a hook's most likely, into a server_error. What had the panic
 // said may hold secrets, so the log gets it only from the runtime itself; the stack

@@ -33,7 +33,7 @@ func (e *endpoint) bodyParameters(w http.ResponseWriter, r *http.Request) (url.V
 		// 400 and not 415: RFC 6749 §5.2.
 		return nil, e.refuse(r, http.StatusBadRequest, "content_type_not_form", "The Content-Type must be application/x-www-form-urlencoded, in UTF-8.")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readBody(w, r)
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return nil, e.refuse(r, http.StatusRequestEntityTooLarge, "body_too_large", "The request body is too large.")
@@ -42,6 +42,16 @@ func (e *endpoint) bodyParameters(w http.ResponseWriter, r *http.Request) (url.V
 		return nil, e.refuse(r, http.StatusBadRequest, "body_unreadable", "The request body could not be read.")
 	}
 	return e.decode(r, string(body))
+}
+
+// readBody reads a body that is not too large, at once where it says how long it is.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength < 0 || r.ContentLength > maxBody {
+		return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	}
+	body := make([]byte, r.ContentLength) // the server lets no more through than that
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
 }
 
 // clientRequest is a request to an endpoint that clients call directly.

@@ -13,7 +13,7 @@ func Token(as *authz.Server, options ...Options) http.Handler {
 }
 
 func (e *endpoint) token(w http.ResponseWriter, r *http.Request) error {
-	w.Header().Set("Pragma", "no-cache") // RFC 6749 §5.1
+	w.Header()["Pragma"] = noCache
 	request, err := e.clientRequest(w, r)
 	if err != nil {
 		return err

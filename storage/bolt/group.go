@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -105,6 +106,9 @@ func (g *group) withdraw(j *job) bool {
 func (db *DB) run() {
 	g := &db.group
 	for {
+		// Whoever can run now, and is about to queue a write, goes first. On an idle
+		// machine this returns at once.
+		runtime.Gosched()
 		g.mu.Lock()
 		jobs := g.queue
 		if len(jobs) == 0 {

@@ -33,7 +33,7 @@ type Config struct {
 // Mint says what an access token is to hold.
 type Mint struct {
 	Client    *storage.Client
-	Grant     *storage.Grant // nil for client_credentials
+	Grant     *storage.Grant // nil for a token of the client's own
 	Scopes    []string
 	Resources []string
 	ExpiresAt time.Time
@@ -79,15 +79,10 @@ func New(config Config) *Engine {
 		TokenRevocationStorage: store,
 		Config:                 c,
 	}}
-	own := &oauth2.ClientCredentialsGrantHandler{
-		HandleHelper: &oauth2.HandleHelper{AccessTokenStrategy: strategy, AccessTokenStorage: store, Config: c},
-		Config:       c,
-	}
 	c.AuthorizeEndpointHandlers.Append(core)
 	c.AuthorizeEndpointHandlers.Append(proof)
 	c.byGrantType["authorization_code"] = fosite.TokenEndpointHandlers{core, proof}
 	c.byGrantType["refresh_token"] = fosite.TokenEndpointHandlers{refresh}
-	c.byGrantType["client_credentials"] = fosite.TokenEndpointHandlers{&clientCredentialsHandler{own}}
 	e.fosite = fosite.NewOAuth2Provider(store, c)
 	return e
 }

@@ -148,11 +148,8 @@ func TestEngineRefusesToken(t *testing.T) {
 	late.At = present.Add(time.Minute)
 	refused(late, "invalid_grant")
 
-	// RFC 6749 §4.4: confidential clients only, whatever they may have been allowed.
-	refused(tokenRequest(clientCredentials()), "unauthorized_client")
-	wild := tokenRequest(clientCredentials())
-	wild.Public, wild.Scopes = false, []string{"alerts.delete"}
-	refused(wild, "invalid_scope")
+	// The server issues to clients themselves without asking here.
+	refused(tokenRequest(clientCredentials()), "invalid_request")
 
 	issued, _, err := e.Token(t.Context(), tokenRequest(codeForm(publicID, code)))
 	if err != nil {

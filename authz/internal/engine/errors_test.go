@@ -67,7 +67,7 @@ func TestPublicClientCredentials_RFC6749_5_2(t *testing.T) {
 	form := clientCredentials("client_id", publicID)
 	t.Run("fosite", func(t *testing.T) {
 		got := newRaw(t, rawOptions{}).token(t, form)
-		fact(t, got.failure() == "invalid_grant", "client_credentials.go", got)
+		fact(t, got.failure() == "invalid_grant", "issueToClient in authz/token.go", got)
 	})
 	t.Run("ours", func(t *testing.T) {
 		s := newOurs(t)

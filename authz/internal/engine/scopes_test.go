@@ -73,7 +73,7 @@ func TestClientCredentialsScope_RFC6749_4_4_2(t *testing.T) {
 	t.Run("fosite", func(t *testing.T) {
 		r := newRaw(t, rawOptions{})
 		got := r.token(t, form, credentialsOf(confidentialID)...)
-		fact(t, got.status == http.StatusOK && got.text("scope") == "", "GrantScope in client_credentials.go", got)
+		fact(t, got.status == http.StatusOK && got.text("scope") == "", "nothing: we issue to clients ourselves", got)
 	})
 	t.Run("ours", func(t *testing.T) {
 		s := newOurs(t)

@@ -11,7 +11,7 @@ import (
 // session carries the grant through fosite. The times that fosite sets in it come
 // from the machine's clock and its own idea of lifetimes, so nobody keeps them.
 type session struct {
-	grant *storage.Grant // nil for client_credentials; never changed
+	grant *storage.Grant // nil until it is known; never changed
 }
 
 func newSession(grant *storage.Grant) *session { return &session{grant: grant} }

@@ -19,9 +19,7 @@ type TokenRequest struct {
 	Parameters url.Values // single-valued
 	At         time.Time
 
-	// Scopes are those of the scope parameter, or the defaults where it is absent,
-	// for client_credentials. For a refresh: the narrower set asked for, nil if none
-	// is.
+	// Scopes is the narrower set that a refresh asks for, nil if it asks for none.
 	Scopes    []string
 	Resources []string
 
@@ -40,7 +38,7 @@ type Policy interface {
 	RedirectURIRegistered(redirectURI string) bool
 
 	IssueRefreshToken(scopes []string) bool
-	AccessTokenExpiresAt(grant *storage.Grant) time.Time // a nil grant: for the client itself
+	AccessTokenExpiresAt(grant *storage.Grant) time.Time
 	RefreshTokenExpiresAt(grant *storage.Grant) time.Time
 }
 
@@ -50,11 +48,11 @@ type Issued struct {
 	ExpiresAt    time.Time
 	RefreshToken string
 	Scopes       []string
-	Grant        *storage.Grant // nil for client_credentials
+	Grant        *storage.Grant
 	Write        storage.Write
 }
 
-// Token has fosite judge the request and make the tokens (RFC 6749 §4.1.3, §4.4,
+// Token has fosite judge the request and make the tokens (RFC 6749 §4.1.3 and
 // §6). Nothing is stored yet. When a replayed code was presented, the Error comes
 // with a Write that ends its grant.
 func (e *Engine) Token(ctx context.Context, req *TokenRequest) (*Issued, *storage.Write, error) {
