@@ -64,8 +64,8 @@ var (
 // *Error is for an error page; errors that the client should get are in the
 // response, as a redirect. Nothing is stored unless a code is issued.
 func (s *Server) Authorize(ctx context.Context, req *AuthorizationRequest) (*AuthorizationResponse, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	ctx, release := s.bounded(ctx)
+	defer release()
 	a := s.newAuthorization(req.Parameters, s.now())
 	if response, err := a.validate(ctx); response != nil || err != nil {
 		return response, asError(err)

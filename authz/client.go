@@ -110,8 +110,8 @@ func (s *Server) RegisterClient(ctx context.Context, c Client) error {
 	if c.CreatedAt.IsZero() {
 		c.CreatedAt = s.now().UTC()
 	}
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	ctx, release := s.bounded(ctx)
+	defer release()
 	return s.config.Storage.PutClient(ctx, c)
 }
 

@@ -157,8 +157,8 @@ func (a *authorization) prompt(ctx context.Context, user *User, remembered []str
 // from the start; the answer counts once, from the browser that was shown the page,
 // and for the user who was asked (RFC 6819 §4.4.1.8, RFC 9700 §4.7).
 func (s *Server) SubmitConsent(ctx context.Context, sub *ConsentSubmission) (*AuthorizationResponse, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	ctx, release := s.bounded(ctx)
+	defer release()
 	at := s.now()
 	state, refusal := s.openInteraction(ctx, sub, at)
 	if refusal != nil {

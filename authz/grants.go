@@ -31,8 +31,8 @@ func (s *Server) Disconnect(ctx context.Context, subject, clientID string) error
 }
 
 func (s *Server) end(ctx context.Context, r storage.Revocation) error {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	ctx, release := s.bounded(ctx)
+	defer release()
 	if r.GrantID == "" && r.Subject == "" {
 		return errors.New("authz: nothing to revoke: the grant ID or subject is empty")
 	}
@@ -47,7 +47,7 @@ func (s *Server) end(ctx context.Context, r storage.Revocation) error {
 // they can take it back. It returns up to limit entries whose ClientID sorts after
 // the given one.
 func (s *Server) Consents(ctx context.Context, subject, after string, limit int) ([]storage.Consent, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	ctx, release := s.bounded(ctx)
+	defer release()
 	return s.config.Storage.ListConsents(ctx, subject, after, limit)
 }

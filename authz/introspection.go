@@ -14,8 +14,8 @@ import (
 // any other client only about its own tokens, refresh tokens included. For
 // everything else the answer is that it is not active, without a reason (§2.2, §4).
 func (s *Server) Introspect(ctx context.Context, req *Request) (Introspection, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	ctx, release := s.bounded(ctx)
+	defer release()
 	answer, client, err := s.introspect(ctx, req)
 	if err != nil {
 		return nil, s.report(ctx, err, idOf(client), "")

@@ -13,8 +13,8 @@ import (
 // unknown, already dead, or another client's is answered like a success (§2.2), and
 // nothing happens. When it returns nil for a live token, that token is dead for good.
 func (s *Server) Revoke(ctx context.Context, req *Request) error {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	ctx, release := s.bounded(ctx)
+	defer release()
 	client, err := s.revoke(ctx, req)
 	if err != nil {
 		return s.report(ctx, err, idOf(client), "")

@@ -84,11 +84,6 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// bounded is ctx with the time that one request may wait for the store.
-func (s *Server) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, s.config.StorageTimeout)
-}
-
 // Issuer is the server's name, as configured.
 func (s *Server) Issuer() string { return s.config.Issuer }
 
@@ -106,8 +101,8 @@ func (s *Server) OriginAllowed(origin string) bool { return slices.Contains(s.or
 // JWKS is the key set to publish (RFC 7517 §5). It may be cached for up to five
 // minutes: a new key is published for longer than that before it signs.
 func (s *Server) JWKS(ctx context.Context) (*jose.JSONWebKeySet, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	ctx, release := s.bounded(ctx)
+	defer release()
 	set, err := s.keys.Public(ctx)
 	if err != nil {
 		return nil, unavailable(err)

@@ -16,8 +16,8 @@ import (
 // authorization_code (§4.1.3, with RFC 7636 §4.5), refresh_token (§6) and
 // client_credentials (§4.4). What it returns has been stored.
 func (s *Server) Token(ctx context.Context, req *Request) (*TokenResponse, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	ctx, release := s.bounded(ctx)
+	defer release()
 	client, answer, err := s.token(ctx, req)
 	if err != nil {
 		return nil, s.report(ctx, err, idOf(client), "")

@@ -20,8 +20,8 @@ import (
 // signature or record, lifetime, revocation of the token, of its grant, of its
 // client. It makes Server a resource.Verifier that sees a revocation at once.
 func (s *Server) VerifyAccessToken(ctx context.Context, token string) (*resource.Token, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	ctx, release := s.bounded(ctx)
+	defer release()
 	verified, _, err := s.verify(ctx, token)
 	return verified, err
 }

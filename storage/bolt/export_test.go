@@ -28,6 +28,13 @@ func (db *DB) Queued() int {
 	return len(db.group.queue)
 }
 
+// Pending is how many writes have no outcome yet.
+func (db *DB) Pending() int {
+	db.group.mu.Lock()
+	defer db.group.mu.Unlock()
+	return len(db.group.queue) + len(db.group.now)
+}
+
 // Hold keeps the disk busy until the returned function is called.
 func (db *DB) Hold() (release func()) {
 	tx, err := db.bolt.Begin(true)

@@ -24,7 +24,11 @@ type group struct {
 	queue   []*job
 	spare   []*job // an earlier queue, to be used again
 	running bool   // somebody commits
-	closed  bool
+
+	// slow fires again and again while one commit takes long.
+	slow   *time.Timer
+	now    []*job // what that commit commits; guarded by mu
+	closed bool
 }
 
 // job is one caller's write.
@@ -40,9 +44,14 @@ type job struct {
 	apply func(t *txn) error
 
 	err   error
-	taken bool          // it is being committed; guarded by group.mu
-	done  chan struct{} // gets a value when err is set
+	taken bool      // it is being committed; guarded by group.mu
+	told  bool      // that it takes long; guarded by group.mu
+	done  chan bool // true: err is set; false: it takes long
 }
+
+// longWait is after how long those who wait for a commit begin to watch their contexts.
+// Commits take a small part of that.
+const longWait = 20 * time.Millisecond
 
 // shut refuses new writes and waits for those under way.
 func (g *group) shut() {
@@ -60,7 +69,7 @@ func (db *DB) write(ctx context.Context, j *job) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j.done = make(chan struct{}, 1)
+	j.done = make(chan bool, 2)
 	g := &db.group
 	g.mu.Lock()
 	if g.closed {
@@ -74,8 +83,13 @@ func (db *DB) write(ctx context.Context, j *job) error {
 	}
 	g.mu.Unlock()
 
+	// To watch a context costs more than most commits take per write, so that begins
+	// when this one turns out to be slow.
+	if <-j.done {
+		return j.err
+	}
 	select {
-	case <-j.done:
+	case <-j.done: // not false again
 		return j.err
 	case <-ctx.Done():
 	}
@@ -87,6 +101,23 @@ func (db *DB) write(ctx context.Context, j *job) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// hurry tells those who wait that it takes long, each of them once.
+func (g *group) hurry() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, jobs := range [][]*job{g.now, g.queue} {
+		for _, j := range jobs {
+			if !j.told {
+				j.told = true
+				j.done <- false
+			}
+		}
+	}
+	if len(g.now) > 0 {
+		g.slow.Reset(longWait)
+	}
 }
 
 // withdraw takes j out of the queue, if it is still there.
@@ -117,15 +148,25 @@ func (db *DB) run() {
 			g.mu.Unlock()
 			return
 		}
-		g.queue, g.spare = g.spare[:0], nil
+		g.queue, g.spare, g.now = g.spare[:0], nil, jobs
 		for _, j := range jobs {
 			j.taken = true
+		}
+		if g.slow == nil {
+			g.slow = time.AfterFunc(longWait, g.hurry)
+		} else {
+			g.slow.Reset(longWait)
 		}
 		g.mu.Unlock()
 
 		db.commit(jobs)
+
+		g.mu.Lock()
+		g.slow.Stop()
+		g.now = nil
+		g.mu.Unlock()
 		for _, j := range jobs {
-			j.done <- struct{}{}
+			j.done <- true
 		}
 		clear(jobs)
 		g.spare = jobs // nobody else touches it while running

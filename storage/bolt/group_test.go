@@ -141,7 +141,7 @@ func TestFailedCommitFailsAll(t *testing.T) {
 	for _, w := range []storage.Write{add(big), consume, consume, consume} {
 		go func() { outcomes <- db.Commit(t.Context(), w) }()
 	}
-	wait(t, "all in the queue", func() bool { return db.Queued() == 3 })
+	wait(t, "all in the queue", func() bool { return db.Pending() == 4 })
 	release()
 	failed := 0
 	for range 4 {
@@ -179,7 +179,7 @@ func TestPanicInAGroup(t *testing.T) {
 			for i := range cap(good) {
 				go func() { good <- db.Commit(t.Context(), add(newToken(fmt.Sprint(i)))) }()
 			}
-			wait(t, "all in the queue", func() bool { return db.Queued() == 9 })
+			wait(t, "all in the queue", func() bool { return db.Pending() == 10 })
 			release()
 			for range cap(good) {
 				if err := <-good; err != nil {
@@ -205,7 +205,7 @@ func TestCloseWaitsForTheQueue(t *testing.T) {
 	for i := range cap(outcomes) {
 		go func() { outcomes <- db.Commit(t.Context(), add(newToken(fmt.Sprint(i)))) }()
 	}
-	wait(t, "all in the queue", func() bool { return db.Queued() == cap(outcomes)-1 })
+	wait(t, "all in the queue", func() bool { return db.Pending() == cap(outcomes) })
 	closed := make(chan error, 2)
 	for range 2 {
 		go func() { closed <- db.Close() }()
