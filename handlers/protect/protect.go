@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -77,10 +78,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, failed)
 		return
 	}
-	verified, err := g.verifier.VerifyAccessToken(r.Context(), token)
-	if err == nil && verified == nil {
-		err = errors.New("protect: the verifier returned neither a token nor an error; mend it")
-	}
+	verified, err := g.verify(r.Context(), token)
 	switch {
 	case errors.Is(err, resource.ErrInvalidToken):
 		g.log().DebugContext(r.Context(), "access token refused", "cause", err.Error())
@@ -99,6 +97,21 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		g.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, verified)))
 	}
+}
+
+// verify asks the verifier. One that panics could not tell; what it said may hold anything,
+// so only its type goes on.
+func (g *guard) verify(ctx context.Context, token string) (verified *resource.Token, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("protect: the verifier panicked (%T):\n%s", p, debug.Stack())
+		}
+	}()
+	verified, err = g.verifier.VerifyAccessToken(ctx, token)
+	if err == nil && verified == nil {
+		err = errors.New("protect: the verifier returned neither a token nor an error; mend it")
+	}
+	return verified, err
 }
 
 func (g *guard) log() *slog.Logger {
