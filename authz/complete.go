@@ -20,6 +20,11 @@ const (
 	maxRefreshToken = 10 * 365 * 24 * time.Hour
 	maxRefreshGrace = 5 * time.Minute
 	minKeyRotation  = time.Hour
+
+	// clockSlack is how much longer than it can matter a record is kept whose absence
+	// allows something: that a token was revoked, that a page was answered. A clock that
+	// runs ahead for a while and is set back must not undo that.
+	clockSlack = 24 * time.Hour
 )
 
 // complete fills in the defaults, and returns every fault of c at once.

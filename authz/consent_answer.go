@@ -38,8 +38,10 @@ type filedPage struct {
 	Redirect string   `json:"redirect"`
 }
 
+func (p *answeredPage) keptUntil() time.Time { return p.state.ExpiresAt.Add(clockSlack) }
+
 func (p *answeredPage) digest() storage.Digest {
-	return storage.NewDigest(p.state.ExpiresAt, interactionPurpose+p.state.ID)
+	return storage.NewDigest(p.keptUntil(), interactionPurpose+p.state.ID)
 }
 
 // file adds to a Write what makes the answer count once.
@@ -53,7 +55,7 @@ func (p *answeredPage) file(w *storage.Write, response *AuthorizationResponse) e
 		return err
 	}
 	w.Codes = append(w.Codes, storage.Code{
-		Digest: p.digest(), Kind: storage.SeenOnce, Answer: sealed, IssuedAt: p.at, ExpiresAt: p.state.ExpiresAt,
+		Digest: p.digest(), Kind: storage.SeenOnce, Answer: sealed, IssuedAt: p.at, ExpiresAt: p.keptUntil(),
 	})
 	if p.consent != nil {
 		w.Consents = append(w.Consents, *p.consent)

@@ -51,6 +51,9 @@ func (s *Server) refresh(ctx context.Context, r *engine.TokenRequest) (*accessTo
 	if err != nil {
 		return nil, s.fromEngine(err)
 	}
+	if !issued.ExpiresAt.After(r.At) {
+		return nil, badGrant(reasonGrantEnding)
+	}
 	answer := answerOf(issued)
 	if s.config.Lifetimes.RefreshGrace > 0 {
 		if issued.Write.ConsumeTokens[0].Answer, err = fileAnswer(presented, r, answer); err != nil {

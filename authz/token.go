@@ -119,6 +119,9 @@ func (s *Server) redeemCode(ctx context.Context, r *engine.TokenRequest) (*acces
 	if lastWill != nil {
 		return nil, s.endReplayed(ctx, r, *lastWill)
 	}
+	if err == nil && !issued.ExpiresAt.After(r.At) {
+		return nil, badGrant(reasonGrantEnding)
+	}
 	if err != nil {
 		return nil, s.fromEngine(err)
 	}
@@ -180,6 +183,10 @@ func (s *Server) endReplayed(ctx context.Context, r *engine.TokenRequest, w stor
 	s.emit(ctx, Event{Type: ReplayDetected, ClientID: r.Client.ID, GrantID: end.GrantID, Reason: end.Reason})
 	return badGrant(end.Reason)
 }
+
+// reasonGrantEnding is the refusal in the last second of a grant: lives are counted in
+// whole seconds, and what would be issued now would be dead already.
+const reasonGrantEnding = "grant_expired"
 
 // badGrant is invalid_grant, worded the same whatever is wrong.
 func badGrant(reason string) *Error { return failed(invalidGrant, reason, descriptions[invalidGrant]) }

@@ -95,7 +95,7 @@ func (s *Server) readJWT(ctx context.Context, token string) (*resource.Token, st
 	if c.AuthTime != 0 {
 		t.AuthTime = time.Unix(c.AuthTime, 0)
 	}
-	digest := storage.NewDigest(t.ExpiresAt, "jti:"+t.ID)
+	digest := storage.NewDigest(t.ExpiresAt.Add(clockSlack), "jti:"+t.ID)
 	switch mark, err := s.config.Storage.Token(ctx, digest); {
 	case errors.Is(err, storage.ErrNotFound):
 		return t, digest, nil

@@ -53,7 +53,9 @@ type Write struct {
 }
 
 // Unended is the condition that no Write whose At is later than Since, by a microsecond
-// or more, has revoked this Subject altogether, or this Subject with this ClientID.
+// or more, has revoked this Subject altogether, or this Subject with this ClientID. An At
+// that is later by more than [RememberEnded] comes from a clock that was wrong, and does
+// not count.
 //
 // A backend therefore remembers, of each [Revocation] with a Subject, its Subject, its
 // ClientID and the latest At: for [RememberEnded] at least, whether or not there was

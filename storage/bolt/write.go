@@ -206,7 +206,7 @@ func judgeUnended(t *txn, w *storage.Write) error {
 			return err
 		}
 		for _, last := range []time.Time{all, one} {
-			if last.After(u.Since) {
+			if last.After(u.Since) && !last.After(u.Since.Add(storage.RememberEnded)) {
 				return storage.ErrRevoked
 			}
 		}
@@ -218,8 +218,9 @@ func judgeUnended(t *txn, w *storage.Write) error {
 // record is as good as absent: whether the sweep has come by must make no
 // difference. What such a record leaves elsewhere is returned, to be removed.
 func judgeAdditions(t *txn, w *storage.Write, a *additions) (replaced []place, err error) {
+	seen := make(map[string]bool) // only filled for a long Write
 	for i, s := range a.codes {
-		old, err := vacant[storage.Code](t, s.place, a.codes[:i])
+		old, err := vacant[storage.Code](t, s.place, a.codes[:i], seen)
 		if err != nil {
 			return nil, err
 		}
@@ -228,7 +229,7 @@ func judgeAdditions(t *txn, w *storage.Write, a *additions) (replaced []place, e
 		}
 	}
 	for i, s := range a.grants {
-		old, err := vacant[storage.Grant](t, s.place, a.grants[:i])
+		old, err := vacant[storage.Grant](t, s.place, a.grants[:i], seen)
 		if err != nil {
 			return nil, err
 		}
@@ -240,7 +241,7 @@ func judgeAdditions(t *txn, w *storage.Write, a *additions) (replaced []place, e
 		}
 	}
 	for i, s := range a.tokens {
-		old, err := vacant[storage.Token](t, s.place, a.tokens[:i])
+		old, err := vacant[storage.Token](t, s.place, a.tokens[:i], seen)
 		if err != nil {
 			return nil, err
 		}
@@ -253,11 +254,9 @@ func judgeAdditions(t *txn, w *storage.Write, a *additions) (replaced []place, e
 
 // vacant returns the record that is filed at p, nil if there is none, and ErrExists
 // if the same Write adds one there.
-func vacant[T any](t *txn, p place, earlier []sealed) (*T, error) {
-	for _, s := range earlier {
-		if string(s.key) == string(p.key) {
-			return nil, storage.ErrExists
-		}
+func vacant[T any](t *txn, p place, earlier []sealed, seen map[string]bool) (*T, error) {
+	if addedBefore(p, earlier, seen) {
+		return nil, storage.ErrExists
 	}
 	value, err := t.find(p.bucket, p.key)
 	if value == nil || err != nil {
@@ -265,4 +264,22 @@ func vacant[T any](t *txn, p place, earlier []sealed) (*T, error) {
 	}
 	old := new(T)
 	return old, unseal(p.bucket, p.key, value, old)
+}
+
+// fewAdditions is how many are compared one by one, which needs no map.
+const fewAdditions = 16
+
+// addedBefore reports whether one of the earlier additions is filed at p.
+func addedBefore(p place, earlier []sealed, seen map[string]bool) bool {
+	if len(earlier) < fewAdditions {
+		return slices.ContainsFunc(earlier, func(s sealed) bool { return string(s.key) == string(p.key) })
+	}
+	added := earlier[len(earlier)-1:]
+	if len(earlier) == fewAdditions {
+		added = earlier
+	}
+	for _, s := range added {
+		seen[string(s.bucket)+string(s.key)] = true
+	}
+	return seen[string(p.bucket)+string(p.key)]
 }

@@ -100,7 +100,7 @@ func (s *Store) judge(w *storage.Write) error {
 	}
 	for _, u := range w.Unended {
 		for _, p := range []pair{{u.Subject, ""}, {u.Subject, u.ClientID}} {
-			if s.ended[p].After(u.Since) {
+			if last := s.ended[p]; last.After(u.Since) && !last.After(u.Since.Add(storage.RememberEnded)) {
 				return storage.ErrRevoked
 			}
 		}
