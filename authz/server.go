@@ -29,9 +29,10 @@ type Server struct {
 	resources []string // what access tokens are for; never changed
 	paths     struct{ prefix, authorization string }
 
-	keys    *keyring.Ring
-	engine  *engine.Engine
-	secrets *secrets
+	keys     *keyring.Ring
+	engine   *engine.Engine
+	secrets  *secrets
+	verified *verified
 }
 
 // New makes a server. On first start it makes the signing keys and stores them. The
@@ -50,6 +51,7 @@ func New(config Config) (*Server, error) {
 
 		resources: []string{config.Resource},
 		secrets:   newSecrets(),
+		verified:  newVerified(),
 	}
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -77,17 +78,46 @@ func invalidToken(why string) error { return fmt.Errorf("%w: %s", resource.ErrIn
 // has been revoked.
 func (s *Server) readJWT(ctx context.Context, token string) (*resource.Token, storage.Digest, error) {
 	var none storage.Digest
-	payload, err := s.keys.Verify(ctx, token, accessTokenType)
-	if errors.Is(err, keyring.ErrInvalid) {
-		return nil, none, invalidToken("not signed by this server")
-	}
+	said, err := s.readSigned(ctx, token)
 	if err != nil {
 		return nil, none, err
 	}
+	t := said.token
+	switch mark, err := s.config.Storage.Token(ctx, said.digest); {
+	case errors.Is(err, storage.ErrNotFound):
+		return &t, said.digest, nil
+	case err != nil:
+		return nil, none, err
+	case mark.RevokedAt.IsZero():
+		return &t, said.digest, nil
+	}
+	return nil, none, invalidToken("revoked")
+}
+
+// readSigned is what a signed access token says, if the key that signed it still counts.
+func (s *Server) readSigned(ctx context.Context, token string) (*signed, error) {
+	sum := sha256.Sum256([]byte(token))
+	if said := s.verified.find(sum); said != nil {
+		published, err := s.keys.Published(ctx, said.keyID)
+		if err != nil {
+			return nil, err
+		}
+		if !published {
+			return nil, invalidToken("not signed by this server")
+		}
+		return said, nil
+	}
+	payload, keyID, err := s.keys.VerifyBy(ctx, token, accessTokenType)
+	if errors.Is(err, keyring.ErrInvalid) {
+		return nil, invalidToken("not signed by this server")
+	}
+	if err != nil {
+		return nil, err
+	}
 	var c accessClaims
-	t := &resource.Token{}
+	t := resource.Token{}
 	if err := errors.Join(exact.Unmarshal(payload, &c), exact.Unmarshal(payload, &t.Claims)); err != nil || c.Issuer != s.config.Issuer {
-		return nil, none, invalidToken("not an access token of this server")
+		return nil, invalidToken("not an access token of this server")
 	}
 	t.Issuer, t.Subject, t.ClientID, t.ID, t.Audience = c.Issuer, c.Subject, c.ClientID, c.ID, c.Audience
 	t.Scopes, t.ACR, t.AMR = strings.Fields(c.Scope), c.ACR, c.AMR
@@ -95,16 +125,9 @@ func (s *Server) readJWT(ctx context.Context, token string) (*resource.Token, st
 	if c.AuthTime != 0 {
 		t.AuthTime = time.Unix(c.AuthTime, 0)
 	}
-	digest := storage.NewDigest(t.ExpiresAt.Add(clockSlack), "jti:"+t.ID)
-	switch mark, err := s.config.Storage.Token(ctx, digest); {
-	case errors.Is(err, storage.ErrNotFound):
-		return t, digest, nil
-	case err != nil:
-		return nil, none, err
-	case mark.RevokedAt.IsZero():
-		return t, digest, nil
-	}
-	return nil, none, invalidToken("revoked")
+	said := &signed{token: t, keyID: keyID, digest: storage.NewDigest(t.ExpiresAt.Add(clockSlack), "jti:"+t.ID)}
+	s.verified.add(sum, said)
+	return said, nil
 }
 
 // readOpaque finds the record of an opaque access token.

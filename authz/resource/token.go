@@ -27,7 +27,8 @@ type Token struct {
 	AMR      []string  // amr
 
 	// Claims are all claims as they stand in the token or in the introspection
-	// answer, those above and the host's own.
+	// answer, those above and the host's own. Do not change the map, nor the slices
+	// above: others may hold them too.
 	Claims map[string]any
 }
 

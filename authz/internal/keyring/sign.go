@@ -53,32 +53,48 @@ func (k *key) signer(typ string) (jose.Signer, error) {
 	return signer, nil
 }
 
+// Published reports whether the ring still has this signing key.
+func (r *Ring) Published(ctx context.Context, keyID string) (bool, error) {
+	s, err := r.usable(ctx)
+	if err != nil {
+		return false, err
+	}
+	k := s.find(keyID)
+	return k != nil && k.private != nil && !expired(k.Key, r.config.Now()), nil
+}
+
 // Verify returns the payload of a compact JWS that a published key of the ring has
 // signed under this typ; ErrInvalid for anything else. The key is found by kid, and
 // its own algorithm, not the header's word, decides how it verifies (RFC 8725 §3.1).
 func (r *Ring) Verify(ctx context.Context, compact, typ string) ([]byte, error) {
+	payload, _, err := r.VerifyBy(ctx, compact, typ)
+	return payload, err
+}
+
+// VerifyBy is Verify, and also tells the ID of the key.
+func (r *Ring) VerifyBy(ctx context.Context, compact, typ string) (payload []byte, keyID string, err error) {
 	jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.RS256})
 	if err != nil || len(jws.Signatures) != 1 {
-		return nil, ErrInvalid
+		return nil, "", ErrInvalid
 	}
 	header := jws.Signatures[0].Protected
 	got, _ := header.ExtraHeaders[jose.HeaderType].(string)
 	if !strings.EqualFold(strings.TrimPrefix(strings.ToLower(got), "application/"), typ) {
-		return nil, ErrInvalid
+		return nil, "", ErrInvalid
 	}
 	s, err := r.usable(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	k := s.find(header.KeyID)
 	if k == nil || k.private == nil || k.Algorithm != header.Algorithm || expired(k.Key, r.config.Now()) {
-		return nil, ErrInvalid
+		return nil, "", ErrInvalid
 	}
-	payload, err := jws.Verify(k.private.Public())
+	payload, err = jws.Verify(k.private.Public())
 	if err != nil {
-		return nil, ErrInvalid
+		return nil, "", ErrInvalid
 	}
-	return payload, nil
+	return payload, k.ID, nil
 }
 
 // Public is the key set to publish (RFC 7517 §5): the public half of every signing
