@@ -26,6 +26,13 @@
 // Expired codes, tokens and grants are removed a few at a time beside other writes.
 // The file keeps the space and uses it again.
 //
+// # Backups
+//
+// [DB.Backup] writes a consistent copy of the open database, while it is in use; [Check]
+// looks at every page and every record of a file that is not. A copy made by other means
+// while the file is open is worth nothing. To restore, stop the process and put the copy
+// in the file's place.
+//
 // # Secrets
 //
 // The file holds digests of codes and tokens, hashes of client secrets, and the

@@ -54,6 +54,28 @@ func (db *DB) WriteSchema(n uint64) error {
 	})
 }
 
+// Schema is what the file says of itself.
+func (db *DB) Schema() (schema uint64) {
+	_ = db.read(func(t *txn) error {
+		h, err := load[header](t, headers, headerKey)
+		if err == nil {
+			schema = h.Schema
+		}
+		return err
+	})
+	return schema
+}
+
+// SchemaOf is what a file that nobody has open says of itself, 0 if it does not.
+func SchemaOf(path string) uint64 {
+	db, err := bbolt.Open(path, fileMode, &bbolt.Options{ReadOnly: true})
+	if err != nil {
+		return 0
+	}
+	defer db.Close()
+	return (&DB{bolt: db}).Schema()
+}
+
 // Count is how many codes, tokens, grants and index entries the file holds.
 func (db *DB) Count() (counts [4]int) {
 	_ = db.bolt.View(func(tx *bbolt.Tx) error {

@@ -60,7 +60,7 @@ func check(path string) error {
 	default:
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	if err := checkSkeleton(f); err != nil {
+	if err := checkSkeleton(f, false); err != nil {
 		return err
 	}
 	return guard(func() error {

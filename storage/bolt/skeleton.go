@@ -43,6 +43,7 @@ type skeleton struct {
 	f        io.ReaderAt
 	pageSize uint64
 	pages    uint64 // all pages there are
+	whole    bool   // walk the leaves of a large file as well
 	root     uint64
 	freelist uint64
 	used     []uint64 // one bit a page: in the tree already, or free
@@ -56,12 +57,12 @@ func damaged(format string, args ...any) error {
 // checkSkeleton makes sure that every page of the tree is in the file, in its place
 // and used once. bbolt takes all this for granted: it would read beyond the end,
 // overwrite what it believes to be free, or go round in a circle.
-func checkSkeleton(f *os.File) error {
+func checkSkeleton(f *os.File, whole bool) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	s := &skeleton{f: f}
+	s := &skeleton{f: f, whole: whole}
 	if err := s.readMeta(); err != nil {
 		return err
 	}
@@ -216,7 +217,7 @@ func (s *skeleton) walk(id uint64, low, high []byte, buckets bool) error {
 			}
 			inner = order.Uint16(head[8:]) == branchPage
 		}
-		if !inner && !buckets && s.pages > fullWalk {
+		if !inner && !buckets && !s.whole && s.pages > fullWalk {
 			if err := s.take(child); err != nil {
 				return err
 			}

@@ -1,0 +1,45 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"go.etcd.io/bbolt"
+)
+
+// Backup writes a copy of the database to w, as it is at one moment, while reads and
+// writes go on, and returns how many bytes that were. The copy is a database like any
+// other: put it in the file's place to restore it, and keep it as secret as the file
+// (mode 0600), for it holds the same. It is not checked on the way: [Check] does that.
+//
+// Pages that are replaced meanwhile are kept until it is done, so the file grows while w
+// is slow. When ctx ends, Backup stops with its error.
+func (db *DB) Backup(ctx context.Context, w io.Writer) (n int64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	err = db.explain(guard(func() error {
+		return db.bolt.View(func(tx *bbolt.Tx) error {
+			n, err = tx.WriteTo(&cancellable{ctx, w})
+			return err
+		})
+	}))
+	if err != nil {
+		return n, fmt.Errorf("bolt: the backup of %s is not complete: %w", db.path, err)
+	}
+	return n, nil
+}
+
+// cancellable is w until ctx ends.
+type cancellable struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (c *cancellable) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
+}
