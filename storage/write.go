@@ -59,7 +59,8 @@ type Write struct {
 //
 // A backend therefore remembers, of each [Revocation] with a Subject, its Subject, its
 // ClientID and the latest At: for [RememberEnded] at least, whether or not there was
-// anything to revoke.
+// anything to revoke. An At that is later than the one of a new revocation by more than
+// RememberEnded gives way to it, wrong as its clock was.
 type Unended struct {
 	Subject  string
 	ClientID string

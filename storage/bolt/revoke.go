@@ -58,7 +58,7 @@ func lastEnded(t *txn, subject, clientID string) (time.Time, error) {
 
 func rememberEnded(t *txn, at time.Time, subject, clientID string) error {
 	last, err := lastEnded(t, subject, clientID)
-	if err != nil || !last.Before(at) {
+	if err != nil || !last.Before(at) && !last.After(at.Add(storage.RememberEnded)) {
 		return err
 	}
 	return t.store(ended, consentKey(subject, clientID), &ending{At: at})

@@ -194,7 +194,7 @@ func (s *Store) revokeSubject(at time.Time, r storage.Revocation) {
 		}
 	}
 	p := pair{r.Subject, r.ClientID}
-	if last := s.ended[p]; last.Before(at) {
+	if last := s.ended[p]; last.Before(at) || last.After(at.Add(storage.RememberEnded)) {
 		s.putEnded(p, at)
 	}
 }

@@ -1,0 +1,139 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// DB is a [storage.Store] in a PostgreSQL database. Use [Open] or [OpenPool] to make one.
+type DB struct {
+	pool    *pgxpool.Pool
+	ownPool bool
+
+	// inUse is held for reading by whoever is at work, so that Close can wait.
+	inUse  sync.RWMutex
+	closed atomic.Bool
+
+	// renewed is when the pool was emptied last, in nanoseconds.
+	renewed atomic.Int64
+
+	sweeper sweeper
+}
+
+var _ storage.Store = (*DB)(nil)
+
+// Open connects to the database at a URL such as
+// "postgres://user:password@host:5432/database", or a list of keywords and values as
+// psql takes it, and makes or updates the tables.
+//
+// It fails at once if nobody answers: ctx bounds how long it tries.
+func Open(ctx context.Context, url string, options ...Options) (*DB, error) {
+	var o Options
+	if len(options) > 0 {
+		o = options[0]
+	}
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errURL // pgx's own error repeats the URL
+	}
+	o.configure(config, settingsIn(url))
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, explain(ctx, "opening the pool", err)
+	}
+	db, err := open(ctx, pool, o)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	db.ownPool = true
+	return db, nil
+}
+
+// OpenPool uses connections of the host's. Close leaves the pool open, and of the
+// options only SkipMigrations counts: timeouts and limits are the pool's own. Set
+// lock_timeout and idle_in_transaction_session_timeout there, or one stuck client of the
+// database can hold up others without end.
+func OpenPool(ctx context.Context, pool *pgxpool.Pool, options ...Options) (*DB, error) {
+	var o Options
+	if len(options) > 0 {
+		o = options[0]
+	}
+	return open(ctx, pool, o)
+}
+
+func open(ctx context.Context, pool *pgxpool.Pool, o Options) (*DB, error) {
+	db := &DB{pool: pool}
+	db.sweeper.init()
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, explain(ctx, "connecting", err)
+	}
+	defer conn.Release()
+	if o.SkipMigrations {
+		err = checkVersion(ctx, conn.Conn())
+	} else {
+		err = migrate(ctx, conn.Conn())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+// Close waits for writes in flight and closes the connections, unless they are the
+// host's.
+func (db *DB) Close() error {
+	first := db.closed.CompareAndSwap(false, true) // from here on nobody begins
+	db.inUse.Lock()
+	defer db.inUse.Unlock()
+	if !first {
+		return nil
+	}
+	db.sweeper.close()
+	if db.ownPool {
+		db.pool.Close()
+	}
+	return nil
+}
+
+// begin says whether a call may go on. The caller calls end when it is done, if so.
+func (db *DB) begin(ctx context.Context) error {
+	if db.closed.Load() {
+		return storage.ErrClosed // without waiting for those whom Close waits for
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	db.inUse.RLock()
+	if db.closed.Load() {
+		db.inUse.RUnlock()
+		return storage.ErrClosed
+	}
+	return nil
+}
+
+func (db *DB) end() { db.inUse.RUnlock() }
+
+var errURL = errors.New(`postgres: the URL cannot be read; write it as "postgres://user:password@host:5432/database" (it is not repeated here because it may hold a password)`)
+
+// settings tells what a URL sets where a parsed one no longer does.
+type settings struct{ maxConns, connectTimeout bool }
+
+func settingsIn(raw string) settings {
+	has := func(name string) bool {
+		if u, err := url.Parse(raw); err == nil && strings.HasPrefix(u.Scheme, "postgres") {
+			return u.Query().Has(name)
+		}
+		return strings.Contains(raw, name)
+	}
+	return settings{maxConns: has("pool_max_conns"), connectTimeout: has("connect_timeout")}
+}
