@@ -25,7 +25,7 @@ func (db *DB) Commit(ctx context.Context, w storage.Write) error {
 	if _, err := db.transact(ctx, "commit", p.statements); err != nil {
 		return err
 	}
-	db.sweepBeside(w.At)
+	db.sweepBeside(ctx, w.At)
 	return nil
 }
 

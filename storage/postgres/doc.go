@@ -30,7 +30,8 @@
 // Expired codes, tokens, grants and consents are removed beside the commits, a few
 // hundred at a time, by whichever replica comes first. A sweep runs while commits come
 // in, at most once a second unless there is a backlog, on one connection of the pool, and
-// has ended when Close returns.
+// has ended when Close returns. If commits come faster than the dead go, one in 64 waits
+// for the sweep.
 //
 // # Tables
 //

@@ -152,10 +152,10 @@ func TestAReadOnlyServer(t *testing.T) {
 }
 
 func TestSomebodyHoldsTheRows(t *testing.T) {
-	cluster := postgrestest.New(t)
-	db := open(t, cluster.URL(), postgres.Options{LockTimeout: 100 * time.Millisecond})
+	url := newSchema(t, shared(t))
+	db := open(t, url, postgres.Options{LockTimeout: 100 * time.Millisecond})
 	e := exchanges(t, db, 1)[0]
-	pool, err := pgxpool.New(t.Context(), cluster.URL())
+	pool, err := pgxpool.New(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestSomebodyHoldsTheRows(t *testing.T) {
 		t.Errorf("past the deadline: got %v", err)
 	}
 	// The server learns that nobody waits any more.
-	for end := time.Now().Add(10 * time.Second); do(t, cluster.URL(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") > 0; {
+	for end := time.Now().Add(10 * time.Second); do(t, url, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") > 0; {
 		if time.Now().After(end) {
 			t.Fatal("the server still waits for the rows")
 		}
@@ -189,7 +189,7 @@ func TestSomebodyHoldsTheRows(t *testing.T) {
 }
 
 func TestSettingsOfConnections(t *testing.T) {
-	cluster := postgrestest.New(t)
+	url := newSchema(t, shared(t))
 	for name, test := range map[string]struct {
 		parameters string
 		options    postgres.Options
@@ -202,8 +202,8 @@ func TestSettingsOfConnections(t *testing.T) {
 		"environment": {"&lock_timeout=77", postgres.Options{ApplicationName: "x"}, "name = 'x'"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			open(t, cluster.URL()+test.parameters, test.options)
-			if n := do(t, cluster.URL(), "SELECT count(*) FROM (SELECT application_name AS name FROM pg_stat_activity) AS a WHERE "+test.want); n == 0 {
+			open(t, url+test.parameters, test.options)
+			if n := do(t, url, "SELECT count(*) FROM (SELECT application_name AS name FROM pg_stat_activity) AS a WHERE "+test.want); n == 0 {
 				t.Errorf("no connection with %s", test.want)
 			}
 		})

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/grantor-oauth/grantor/storage"
-	"github.com/grantor-oauth/grantor/storage/postgres/postgrestest"
 )
 
 // alike are names that are cut and hashed to be keys, and those around them, in order.
@@ -26,8 +25,7 @@ func alike() []string {
 // Names that are too long for a key are still listed in their own order, in pages of any
 // size.
 func TestLongNamesAreListedInOrder(t *testing.T) {
-	cluster := postgrestest.New(t, postgrestest.Options{NoSync: true})
-	db := open(t, cluster.URL())
+	db := open(t, newSchema(t, shared(t)))
 	want := alike()
 	var w storage.Write
 	w.At = time.Now()

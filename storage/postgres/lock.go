@@ -80,8 +80,10 @@ func tangled(w *storage.Write) bool {
 // seen and revoked, or comes to know of the revocation. The row is written, not only
 // locked: so the second one also fails where the isolation is stricter than ours.
 func (p *plan) lockSubject(subject []byte, at time.Time) {
-	p.do(`INSERT INTO grantor_endings (subject, client_id, forget_at) VALUES ($1, '', $2)
-		ON CONFLICT (subject, client_id) DO UPDATE SET forget_at = GREATEST(grantor_endings.forget_at, excluded.forget_at)`,
+	p.do(`INSERT INTO grantor_endings AS old (subject, client_id, forget_at) VALUES ($1, '', $2)
+		ON CONFLICT (subject, client_id) DO UPDATE SET forget_at = CASE
+			WHEN old.ended_at IS NULL THEN excluded.forget_at
+			ELSE GREATEST(old.forget_at, excluded.forget_at) END`,
 		subject, micros(at.Add(storage.RememberEnded)))
 }
 

@@ -29,11 +29,11 @@ func cut(t *testing.T, url string) int {
 }
 
 func TestReadsSurviveLostConnections(t *testing.T) {
-	cluster := postgrestest.New(t)
-	db := open(t, cluster.URL(), postgres.Options{MinConns: 8})
+	url := newSchema(t, shared(t))
+	db := open(t, url, postgres.Options{MinConns: 8})
 	e := exchanges(t, db, 1)[0]
 	for range 20 {
-		if cut(t, cluster.URL()) == 0 {
+		if cut(t, url) == 0 {
 			t.Fatal("there was nothing to cut")
 		}
 		for range 5 {
@@ -50,8 +50,8 @@ func TestReadsSurviveLostConnections(t *testing.T) {
 // A commit whose connection was cut says so, unless it was certain that nothing had
 // happened, and is whole or not there at all. The next one works.
 func TestCommitsAreWholeWhenConnectionsAreLost(t *testing.T) {
-	cluster := postgrestest.New(t, postgrestest.Options{NoSync: true})
-	db := open(t, cluster.URL())
+	url := newSchema(t, shared(t))
+	db := open(t, url)
 	all := exchanges(t, db, 4000)
 	stop := make(chan struct{})
 	stopped := make(chan struct{})
@@ -62,7 +62,7 @@ func TestCommitsAreWholeWhenConnectionsAreLost(t *testing.T) {
 			case <-stop:
 				return
 			case <-time.After(3 * time.Millisecond):
-				cut(t, cluster.URL())
+				cut(t, url)
 			}
 		}
 	}()

@@ -2,8 +2,10 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -33,6 +35,37 @@ func openMany(t testing.TB, n int, url string) []*postgres.DB {
 		all[i] = open(t, url, postgres.Options{MaxConns: 16})
 	}
 	return all
+}
+
+// shared is one cluster for all tests that do not break theirs. What they show does not
+// depend on the disk.
+func shared(t testing.TB) *postgrestest.Cluster {
+	t.Helper()
+	start.Do(func() { cluster, startErr = postgrestest.Start(postgrestest.Options{NoSync: true}) })
+	if errors.Is(startErr, postgrestest.ErrNotInstalled) {
+		return postgrestest.New(t) // skips
+	}
+	if startErr != nil {
+		t.Fatal(startErr)
+	}
+	return cluster
+}
+
+var (
+	start    sync.Once
+	cluster  *postgrestest.Cluster
+	startErr error
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if cluster != nil {
+		if err := cluster.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
 var schemas atomic.Int64
@@ -107,7 +140,7 @@ func rounds(short, thorough int) int {
 }
 
 func contract(t *testing.T, parameters string) {
-	cluster := postgrestest.New(t, postgrestest.Options{NoSync: true})
+	cluster := shared(t)
 	urls := make(map[storage.Store]string)
 	openAt := func(t testing.TB, url string) storage.Store {
 		db := open(t, url)

@@ -61,7 +61,7 @@ func atEachIsolation(t *testing.T, test func(t *testing.T)) {
 }
 
 func TestReplicasConsumeOnce(t *testing.T) {
-	cluster := postgrestest.New(t)
+	cluster := shared(t)
 	atEachIsolation(t, func(t *testing.T) {
 		replicas := openMany(t, 2, newSchema(t, cluster))
 		now := time.Now()
@@ -87,7 +87,7 @@ func TestReplicasConsumeOnce(t *testing.T) {
 }
 
 func TestReplicasRotateOnce(t *testing.T) {
-	cluster := postgrestest.New(t)
+	cluster := shared(t)
 	atEachIsolation(t, func(t *testing.T) {
 		replicas := openMany(t, 3, newSchema(t, cluster))
 		for revision := uint64(1); revision <= 20; revision++ {
@@ -107,7 +107,7 @@ func TestReplicasRotateOnce(t *testing.T) {
 
 // Either the revocation sees the grant, or the authorization learns of the revocation.
 func TestRevocationReachesAuthorizationsInFlight(t *testing.T) {
-	cluster := postgrestest.New(t, postgrestest.Options{NoSync: true})
+	cluster := shared(t)
 	atEachIsolation(t, func(t *testing.T) {
 		replicas := openMany(t, 2, newSchema(t, cluster))
 		revoked, refused := 0, 0

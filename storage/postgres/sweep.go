@@ -38,6 +38,10 @@ const (
 	// passed, or came later.
 	sweepAgain = 10 * time.Minute
 
+	// sweepLead is how many commits may be made while one sweep runs before one of them
+	// waits for it: however fast commits come, the sweeps keep up.
+	sweepLead = 64
+
 	// sweepPatience ends a sweep that is stuck.
 	sweepPatience = 10 * time.Second
 )
@@ -51,35 +55,52 @@ type sweeper struct {
 
 	mu      sync.Mutex
 	closed  bool
-	running bool
-	more    bool      // the last sweep left something
-	last    time.Time // when it began, by the caller's clock
-	edge    time.Time // when one began at the edge
-	passed  []any     // up to where each table has been swept; only the sweep touches it
+	running chan struct{} // closed at the end of the sweep that runs; nil if none does
+	lead    int           // commits since it began, or since one waited
+	more    bool          // the last sweep left something
+	last    time.Time     // when it began, by the caller's clock
+	edge    time.Time     // when one began at the edge
+	passed  []any         // up to where each table has been swept; only the sweep touches it
 }
 
 func (s *sweeper) init() {
 	s.ctx, s.stop = context.WithCancel(context.Background())
 }
 
-// close waits for the sweep that is running.
+// close waits for the sweep that is running. It ends after its present statement; one
+// that hangs is cut off, which costs a connection.
 func (s *sweeper) close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	s.stop()
+	cut := time.AfterFunc(time.Second, s.stop)
 	s.done.Wait()
+	cut.Stop()
+	s.stop()
+}
+
+func (s *sweeper) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 // begin tells whether a sweep is due, and counts it as begun. A clock that was set back
-// does not put it off.
-func (s *sweeper) begin(at time.Time) bool {
+// does not put it off. If one runs that the commits leave behind, begin returns it.
+func (s *sweeper) begin(at time.Time) (due bool, wait <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.running || !s.more && at.Sub(s.last).Abs() < sweepEvery {
-		return false
+	if s.running != nil {
+		if s.lead++; s.lead < sweepLead {
+			return false, nil
+		}
+		s.lead = 0
+		return false, s.running
 	}
-	s.running, s.last = true, at
+	if s.closed || !s.more && at.Sub(s.last).Abs() < sweepEvery {
+		return false, nil
+	}
+	s.running, s.lead, s.last = make(chan struct{}), 0, at
 	if s.passed == nil || at.Sub(s.edge).Abs() >= sweepAgain {
 		s.edge = at
 		s.passed = make([]any, len(edges))
@@ -88,19 +109,29 @@ func (s *sweeper) begin(at time.Time) bool {
 		}
 	}
 	s.done.Add(1)
-	return true
+	return true, nil
 }
 
 func (s *sweeper) end(more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running, s.more = false, more
+	close(s.running)
+	s.running, s.more = nil, more
 	s.done.Done()
 }
 
-// sweepBeside lets the commit that has just been made go on.
-func (db *DB) sweepBeside(at time.Time) {
-	if !db.sweeper.begin(at) {
+// sweepBeside lets the commit that has just been made go on, but for one in many if the
+// sweep does not keep up.
+func (db *DB) sweepBeside(ctx context.Context, at time.Time) {
+	due, wait := db.sweeper.begin(at)
+	if wait != nil {
+		select {
+		case <-wait:
+		case <-ctx.Done(): // the commit has been made all the same
+		}
+		due, _ = db.sweeper.begin(at)
+	}
+	if !due {
 		return
 	}
 	go func() {
@@ -150,9 +181,12 @@ func (db *DB) sweep(ctx context.Context, cutoff time.Time) (more bool) {
 	for range sweepBatches {
 		var full []int
 		for _, i := range left {
+			if db.sweeper.isClosed() {
+				return false
+			}
 			n, err := db.sweepSome(ctx, edges[i], cutoff, &db.sweeper.passed[i])
 			if err != nil {
-				return false
+				return worthRepeating(err)
 			}
 			if n == sweepBatch {
 				full = append(full, i)

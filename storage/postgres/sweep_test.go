@@ -80,8 +80,7 @@ func TestTheDeadGoBesideCommits(t *testing.T) {
 
 // The dead of every table go, those of replicas that sweep at once as well.
 func TestReplicasSweepEverything(t *testing.T) {
-	cluster := postgrestest.New(t, postgrestest.Options{NoSync: true})
-	url := cluster.URL()
+	url := newSchema(t, shared(t))
 	replicas := openMany(t, 3, url)
 	now := time.Now()
 	soon := now.Add(time.Hour)
@@ -126,23 +125,23 @@ func TestReplicasSweepEverything(t *testing.T) {
 
 // Close waits for the sweep, and afterwards there is none.
 func TestCloseEndsTheSweep(t *testing.T) {
-	cluster := postgrestest.New(t, postgrestest.Options{NoSync: true})
+	url := newSchema(t, shared(t))
 	now := time.Now()
 	for range 10 {
-		db, err := postgres.Open(t.Context(), cluster.URL())
+		db, err := postgres.Open(t.Context(), url)
 		if err != nil {
 			t.Fatal(err)
 		}
-		bury(t, cluster.URL(), now, 10_000)
+		bury(t, url, now, 10_000)
 		if err := db.Commit(t.Context(), storage.Write{At: now, Consents: []storage.Consent{{Subject: "alice"}}}); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if n := do(t, cluster.URL(), "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'grantor' AND state <> 'idle' AND query LIKE 'DELETE%'"); n > 0 {
+		if n := do(t, url, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'grantor' AND state <> 'idle' AND query LIKE 'DELETE%'"); n > 0 {
 			t.Error("a sweep goes on after Close")
 		}
-		do(t, cluster.URL(), "TRUNCATE grantor_tokens")
+		do(t, url, "TRUNCATE grantor_tokens")
 	}
 }
