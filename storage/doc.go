@@ -27,8 +27,18 @@
 // Reading is plain look-up: the record, or [ErrNotFound]. A record past its
 // ExpiresAt may still be returned or may be gone already; callers compare the
 // times themselves. Whatever is returned belongs to the caller, and whatever is
-// passed in stays the caller's: a backend copies. Times come back to the microsecond
-// at least. Every method returns the context's error once its context has ended.
+// passed in stays the caller's: a backend copies. Every method returns ctx.Err(), bare or
+// wrapped, once its context has ended, and [ErrClosed] after Close; where both hold,
+// either will do. Every read sees every write that was acknowledged before, in whatever
+// process: a database's read replicas are not good enough.
+//
+// Records come back as they were put in, those of a restore that are used up or revoked
+// already included. A nil slice and an empty one are the same. Times are the same instant,
+// in any zone, to the microsecond at least. Strings may hold anything, bytes that are not
+// UTF-8 and NUL too: what a host calls its users is the host's business. Keep a record's
+// fields in columns, or as one value: encoding/gob loses nothing; CBOR goes by the field
+// tags, given an encoder that keeps times to the microsecond; JSON leaves the client
+// secrets out, and is for showing clients to people.
 //
 // All writing that follows from a protocol step goes through one method, Commit,
 // which takes a [Write] and applies it whole or not at all. A Write states what
@@ -40,7 +50,8 @@
 // Once Commit has returned nil, the Write survives a crash of the process and of
 // the machine, and every later read sees it. When Commit returns one of this
 // package's errors, nothing was written. After any other error, the end of the
-// context among them, it may or may not have been.
+// context among them, it may or may not have been: a Commit that has succeeded before it
+// notices that its context ended may say either.
 //
 // # Errors
 //
@@ -52,11 +63,14 @@
 //
 // # Expiry
 //
-// A backend removes expired records by itself, a few at a time beside other work.
-// The Digest of a code or token and the ID of a grant begin with the time at which
-// the record may be dropped, so in any ordered store the dead are one range at the
-// left edge. A record whose own ExpiresAt is later than that stamp is kept until
-// then. A used-up refresh token keeps its place all that time: that is what lets the
+// A code, token, grant or consent lives while the present is before its own ExpiresAt; a
+// consent's may be zero, which is for ever. All conditions go by that. A backend removes
+// expired records by itself, a few at a time beside other work: more with each Write than
+// the Write adds, or the dead pile up. The Digest of a code or token and the ID of a grant
+// begin with the time at which the record may be dropped, so in any ordered store the dead
+// are one range at the left edge, below NewDigest(present, "")[:6] or
+// NewGrantID(present)[:12]. A record whose own ExpiresAt is later than that stamp is kept
+// until then. A used-up refresh token keeps its place all that time: that is what lets the
 // server recognise a stolen one.
 //
 // # Testing a backend

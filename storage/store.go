@@ -83,7 +83,7 @@ type Keys interface {
 
 	// SwapKeys stores ring, atomically and durably, if the stored ring's Revision
 	// is still ring.Revision-1, and returns ErrConflict if it is not: the caller
-	// reads again and decides afresh.
+	// reads again and decides afresh. Revision 0 is never stored.
 	SwapKeys(ctx context.Context, ring KeyRing) error
 }
 

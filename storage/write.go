@@ -36,8 +36,8 @@ type Write struct {
 	// slip through when all of a user's authorizations are ended.
 	Unended []Unended
 
-	// Codes, Grants and Tokens are added: ErrExists if one is there already, or twice
-	// in this Write. A record that has expired makes room for a new one, whether or
+	// Codes, Grants and Tokens are added: ErrExists if one is there already, or is
+	// named twice. A stored record that has expired makes room for a new one, whether or
 	// not it has been swept.
 	Codes  []Code
 	Grants []Grant
@@ -52,8 +52,10 @@ type Write struct {
 	Revoke []Revocation
 }
 
-// Unended is the condition that no Write whose At is later than Since, by a microsecond
-// or more, has revoked this Subject altogether, or this Subject with this ClientID. An At
+// Unended is the condition that no earlier Write whose At is later than Since, by a
+// microsecond or more, has revoked this Subject altogether, or this Subject with this
+// ClientID; without a ClientID, only the first counts. Where the two times are less than a
+// microsecond apart, either answer will do. An At
 // that is later by more than [RememberEnded] comes from a clock that was wrong, and does
 // not count.
 //
@@ -91,8 +93,9 @@ type Revocation struct {
 	ClientID string
 
 	// Token names one token. If a record is stored under it, the record is marked;
-	// if not, a marked one is created and kept until Token.ExpiresAt(), which is how
-	// a signed token that is stored nowhere gets revoked.
+	// if not, and Token.ExpiresAt() is not past, a record of kind RevokedToken with that
+	// ExpiresAt and RevokedAt is made, which is how a signed token that is stored nowhere
+	// gets revoked.
 	Token Digest
 
 	// Reason is kept with the grant for whoever looks at it later: one of a few
