@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/grantor-oauth/grantor/authz"
+	"github.com/grantor-oauth/grantor/handlers"
+)
+
+// What needs no connection is measured in this process, one call after the other.
+
+// timed calls f for a while.
+func timed(name string, duration time.Duration, f func() error) (*sample, error) {
+	var latencies []time.Duration
+	start := time.Now()
+	for at := start; at.Sub(start) < duration; {
+		if err := f(); errors.Is(err, errUsedUp) {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		now := time.Now()
+		latencies = append(latencies, now.Sub(at))
+		at = now
+	}
+	s := newSample(latencies, time.Since(start))
+	s.Case, s.Server, s.Connections = name, "in-process", 1
+	return s, nil
+}
+
+// bareFsync is a write of 4 KiB that reaches the disk, over and over in the same place of
+// a file that is there already.
+func bareFsync(dir string, duration time.Duration) (*sample, error) {
+	f, err := os.Create(filepath.Join(dir, "fsync"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	page := make([]byte, 4096)
+	if _, err := f.Write(make([]byte, 1<<20)); err != nil {
+		return nil, err
+	}
+	return timed("fsync", duration, func() error {
+		_, err := f.WriteAt(page, 0)
+		return errors.Join(err, f.Sync())
+	})
+}
+
+// bareES256 is one verification of a signature, and nothing else.
+func bareES256(duration time.Duration) (*sample, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte("payload"))
+	signature, err := ecdsa.SignASN1(rand.Reader, key, sum[:])
+	if err != nil {
+		return nil, err
+	}
+	return timed("es256_verify", duration, func() error {
+		if !ecdsa.VerifyASN1(&key.PublicKey, sum[:], signature) {
+			return errors.New("not verified")
+		}
+		return nil
+	})
+}
+
+// What the resource server's side costs in the process that holds the store: the
+// verification of a stored token, of a signed one that was seen before, and of signed ones
+// that were not; and handlers.Protect around an empty handler.
+const (
+	verifyOpaque   = "verify_opaque"
+	verifyJWT      = "verify_jwt"
+	verifyFirstJWT = "verify_jwt_first_time"
+	protectOpaque  = "protect_opaque"
+	protectJWT     = "protect_jwt"
+)
+
+var inProcessCases = []string{verifyOpaque, verifyJWT, verifyFirstJWT, protectOpaque, protectJWT}
+
+// inProcess measures those of them that were chosen.
+func inProcess(backend, place string, duration time.Duration, chosen []string) ([]*sample, error) {
+	if !slices.ContainsFunc(inProcessCases, func(c string) bool { return slices.Contains(chosen, c) }) {
+		return nil, nil
+	}
+	store, err := openStore(context.Background(), backend, place)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	as, err := newServer(store)
+	if err != nil {
+		return nil, err
+	}
+	var all []*sample
+	for _, name := range inProcessCases {
+		if !slices.Contains(chosen, name) {
+			continue
+		}
+		call, err := inProcessCall(as, name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		s, err := timed(name, duration, call)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// inProcessCall is what a case does over and over.
+func inProcessCall(as *authz.Server, name string) (func() error, error) {
+	client := jwtClient
+	if name == verifyOpaque || name == protectOpaque {
+		client = opaqueClient
+	}
+	tokens := make([]string, 1)
+	if name == verifyFirstJWT {
+		tokens = make([]string, 4000)
+	}
+	ctx := context.Background()
+	for i := range tokens {
+		t, err := as.Token(ctx, &authz.Request{Parameters: url.Values{
+			"grant_type": {"client_credentials"}, "client_id": {client}, "client_secret": {clientSecret}, "scope": {"read"},
+		}})
+		if err != nil {
+			return nil, err
+		}
+		tokens[i] = t.AccessToken
+	}
+	switch name {
+	case verifyFirstJWT:
+		next := 0
+		return func() error {
+			if next == len(tokens) {
+				return errUsedUp
+			}
+			_, err := as.VerifyAccessToken(ctx, tokens[next])
+			next++
+			return err
+		}, nil
+	case protectOpaque, protectJWT:
+		h := handlers.Protect(as, "read")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+tokens[0])
+		return func() error {
+			w := httptest.NewRecorder()
+			if h.ServeHTTP(w, r); w.Code != http.StatusOK {
+				return errors.New(w.Result().Status)
+			}
+			return nil
+		}, nil
+	}
+	return func() error {
+		_, err := as.VerifyAccessToken(ctx, tokens[0])
+		return err
+	}, nil
+}
+
+var errUsedUp = errors.New("used up")

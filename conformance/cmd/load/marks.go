@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+)
+
+// mark is something that we promise, as a ratio of two figures of one run or as a bound.
+type mark struct {
+	What  string
+	Value float64
+	Bound float64
+	Most  bool // the bound is the most that it may be, not the least
+	Unit  string
+}
+
+func (m mark) met() bool {
+	if m.Most {
+		return m.Value <= m.Bound
+	}
+	return m.Value >= m.Bound
+}
+
+func printMarks(out io.Writer, marks []mark) {
+	if len(marks) == 0 {
+		return
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nwhat\tmeasured\tmark\t")
+	for _, m := range marks {
+		sign, verdict := "≥", "ok"
+		if m.Most {
+			sign = "≤"
+		}
+		if !m.met() {
+			verdict = "SHORT"
+		}
+		fmt.Fprintf(w, "%s\t%.2f%s\t%s %g%s\t%s\n", m.What, m.Value, m.Unit, sign, m.Bound, m.Unit, verdict)
+	}
+	w.Flush()
+}
+
+// marks is a run that measures all of them.
+type marks struct {
+	options
+	report  *report
+	dir     string
+	program string // the peers
+}
+
+func (o *options) runMarks(r *report, dir string) error {
+	program, err := buildPeers(dir)
+	if err != nil {
+		return err
+	}
+	m := &marks{options: *o, report: r, dir: dir, program: program}
+	m.backend = "bolt"
+	for _, step := range []func() error{m.rates, m.minute, m.latency, m.growth, m.verification, m.sweep, m.postgres} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *marks) atLeast(bound float64, unit string, value float64, what string) {
+	m.add(mark{What: what, Value: value, Bound: bound, Unit: unit})
+}
+
+func (m *marks) atMost(bound float64, unit string, value float64, what string) {
+	m.add(mark{What: what, Value: value, Bound: bound, Unit: unit, Most: true})
+}
+
+func (m *marks) add(one mark) {
+	m.report.Marks = append(m.report.Marks, one)
+	fmt.Fprintf(os.Stderr, "%s: %.2f%s\n", one.What, one.Value, one.Unit)
+}
+
+func (m *marks) sampled(s ...*sample) { m.report.Samples = append(m.report.Samples, s...) }

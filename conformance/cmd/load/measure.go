@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// rounds is how often the two sides of a ratio take turns: the median of the ratios is
+// what counts.
+const rounds = 5
+
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// onBolt measures one case on our server over this file, which need not be there.
+func (m *marks) onBolt(path string, c loadCase, connections int) (*sample, error) {
+	s, err := m.one(func() (*process, error) { return startOurs("bolt", path, "") }, c, connections, path)
+	if err == nil {
+		m.sampled(s)
+	}
+	return s, err
+}
+
+// folder is a new one.
+func (m *marks) folder() (string, error) { return os.MkdirTemp(m.dir, "mark-") }
+
+// rates: durable on bbolt, against plain fosite in memory.
+func (m *marks) rates() error {
+	for _, mark := range []struct {
+		name  string
+		bound float64
+	}{{"client_credentials_opaque", 1.1}, {"client_credentials_jwt", 1.2}, {"code_exchange", 0.9}, {"refresh", 0.9}} {
+		c := caseNamed(mark.name)
+		var rates, tails []float64
+		for range rounds {
+			dir, err := m.folder()
+			if err != nil {
+				return err
+			}
+			ours, err := m.onBolt(filepath.Join(dir, "authz.db"), c, 256)
+			if err != nil {
+				return err
+			}
+			theirs, err := m.one(func() (*process, error) { return startPeer(m.program, "fosite-fast") }, c, 256, "")
+			if err != nil {
+				return fmt.Errorf("fosite: %w", err)
+			}
+			theirs.Ratio = ours.Rate / theirs.Rate
+			m.sampled(theirs)
+			rates = append(rates, theirs.Ratio)
+			tails = append(tails, float64(ours.P99)/float64(theirs.P99))
+			if err := os.RemoveAll(dir); err != nil {
+				return err
+			}
+		}
+		m.atLeast(mark.bound, "×", median(rates), mark.name+", 256 connections: rate against fosite in memory")
+		if mark.name == "client_credentials_opaque" {
+			m.atMost(0.5, "×", median(tails), mark.name+", 256 connections: p99 against fosite in memory")
+		}
+	}
+	return nil
+}
+
+// minute: memory after one of issuing.
+func (m *marks) minute() error {
+	long := *m
+	long.duration = time.Minute
+	path := filepath.Join(m.dir, "minute.db")
+	s, err := long.onBolt(path, caseNamed("client_credentials_opaque"), 256)
+	if err != nil {
+		return err
+	}
+	m.atMost(150, " MiB", float64(s.RSS)/(1<<20), "memory after a minute of issuing opaque tokens, 256 connections")
+	return os.Remove(path)
+}
+
+// latency: one connection, against one bare fsync.
+func (m *marks) latency() error {
+	var ratios []float64
+	for range rounds {
+		dir, err := m.folder()
+		if err != nil {
+			return err
+		}
+		bare, err := bareFsync(dir, m.duration/2)
+		if err != nil {
+			return err
+		}
+		s, err := m.onBolt(filepath.Join(dir, "authz.db"), caseNamed("code_exchange"), 1)
+		if err != nil {
+			return err
+		}
+		m.sampled(bare)
+		ratios = append(ratios, float64(s.P50)/float64(bare.P50))
+	}
+	m.atMost(2.5, "×", median(ratios), "code_exchange, 1 connection: median against a bare fsync")
+	return nil
+}
+
+// growth: what a store that is not empty costs.
+func (m *marks) growth() error {
+	for _, step := range []struct {
+		records int
+		bound   float64
+	}{{1_000_000, 0.9}, {10_000_000, 0.8}} {
+		if step.records > m.most {
+			continue
+		}
+		dir, err := m.folder()
+		if err != nil {
+			return err
+		}
+		full, err := filled(dir, step.records, false)
+		if err != nil {
+			return err
+		}
+		if err := m.grown(dir, full, step.records, step.bound); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *marks) grown(dir, full string, records int, bound float64) error {
+	stored := fmt.Sprintf("%d M records stored", records/1_000_000)
+	c := caseNamed("client_credentials_opaque")
+
+	// Before others of these tokens are issued.
+	samples, err := inProcess("bolt", full, m.duration/2, []string{verifyOpaque})
+	if err != nil {
+		return err
+	}
+	samples[0].Records = records
+	m.sampled(samples...)
+	if records == 1_000_000 {
+		m.atMost(5, " µs", float64(samples[0].P50)/1e3, "in-process verification of an opaque token with "+stored)
+	}
+	p, err := startOurs("bolt", full, "")
+	if err != nil {
+		return err
+	}
+	self, err := p.self()
+	if err := errors.Join(err, p.stop()); err != nil {
+		return err
+	}
+	m.atMost(100, " MiB", float64(self.Heap)/(1<<20), "Go heap with "+stored)
+	m.atMost(0.5, " s", self.Startup.Seconds(), "start-up with "+stored)
+
+	var ratios []float64
+	for i := range rounds {
+		a, err := m.onBolt(filepath.Join(dir, fmt.Sprintf("empty-%d.db", i)), c, 256)
+		if err != nil {
+			return err
+		}
+		b, err := m.onBolt(full, c, 256)
+		if err != nil {
+			return err
+		}
+		b.Records = records
+		ratios = append(ratios, b.Rate/a.Rate)
+	}
+	m.atLeast(bound, "×", median(ratios), "issue rate with "+stored+", against an empty store")
+	return nil
+}
+
+// verification: signed tokens in the same process, against a bare verification of a
+// signature.
+func (m *marks) verification() error {
+	var first, seen []float64
+	for range rounds {
+		dir, err := m.folder()
+		if err != nil {
+			return err
+		}
+		bare, err := bareES256(m.duration / 5)
+		if err != nil {
+			return err
+		}
+		samples, err := inProcess("bolt", filepath.Join(dir, "authz.db"), m.duration/5, []string{verifyJWT, verifyFirstJWT})
+		if err != nil {
+			return err
+		}
+		m.sampled(append(samples, bare)...)
+		for _, s := range samples {
+			switch s.Case {
+			case verifyFirstJWT:
+				first = append(first, float64(s.P50)/float64(bare.P50))
+			case verifyJWT:
+				seen = append(seen, float64(s.P50)/1e3)
+			}
+		}
+	}
+	m.atMost(1.15, "×", median(first), "in-process verification of a JWT, against a bare ES256 verification")
+	m.atMost(2, " µs", median(seen), "in-process verification of a JWT that was seen before")
+	return nil
+}
+
+// sweep: a million expired records go while tokens are issued.
+func (m *marks) sweep() error {
+	c := caseNamed("client_credentials_opaque")
+	var ratios []float64
+	for range rounds {
+		dir, err := m.folder()
+		if err != nil {
+			return err
+		}
+		dead, err := filled(dir, min(1_000_000, m.most), true)
+		if err != nil {
+			return err
+		}
+		a, err := m.onBolt(filepath.Join(dir, "clean.db"), c, 256)
+		if err != nil {
+			return err
+		}
+		b, err := m.onBolt(dead, c, 256)
+		if err != nil {
+			return err
+		}
+		ratios = append(ratios, float64(b.P99)/float64(a.P99))
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	m.atMost(1.5, "×", median(ratios), "p99 while 1 M expired records are swept, against none")
+	return nil
+}
+
+// postgres: code exchanges over HTTP, against pgbench making as many commits of the same
+// size.
+func (m *marks) postgres() error {
+	pg := *m
+	pg.backend, pg.records = "postgres", 0
+	place, release, err := pg.place(m.dir)
+	if err != nil {
+		return err
+	}
+	defer release()
+	var ratios []float64
+	for range rounds {
+		bench, err := pgbench(context.Background(), m.dir, place, 32, m.duration)
+		if err != nil {
+			return err
+		}
+		s, err := pg.one(func() (*process, error) { return startOurs("postgres", place, "") }, caseNamed("code_exchange"), 32, place)
+		if err != nil {
+			return err
+		}
+		m.sampled(s)
+		ratios = append(ratios, s.Rate/bench)
+	}
+	m.atLeast(0.5, "×", median(ratios), "PostgreSQL: code exchanges against pgbench's equal commits, 32 connections")
+	return nil
+}
