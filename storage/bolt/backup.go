@@ -14,7 +14,11 @@ import (
 // (mode 0600), for it holds the same. It is not checked on the way: [Check] does that.
 //
 // Pages that are replaced meanwhile are kept until it is done, so the file grows while w
-// is slow. When ctx ends, Backup stops with its error.
+// is slow. When ctx ends, Backup stops with its error. Nobody waits for it, except where
+// memory maps cannot be made in advance (Windows, 32-bit machines, a limit on the address
+// space) or the file grows beyond 16 GiB and twice the size it was opened with: there, a
+// write that needs a larger map waits until the backup is done, and all that come after it
+// do. Write such a backup to a local file, and send it on from there.
 func (db *DB) Backup(ctx context.Context, w io.Writer) (n int64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -90,6 +92,71 @@ func TestBackup(t *testing.T) {
 				t.Errorf("%d-%d is there without the one before", w, i)
 			}
 		}
+	}
+}
+
+// stuck is a network that does not take any more bytes until it is released.
+type stuck struct{ begun, release chan struct{} }
+
+func (s *stuck) Write(p []byte) (int, error) {
+	select {
+	case s.begun <- struct{}{}:
+	default:
+	}
+	<-s.release
+	return len(p), nil
+}
+
+// TestBackupStopsNobody writes more than the file was mapped for, and reads, while a backup
+// hangs.
+func TestBackupStopsNobody(t *testing.T) {
+	if runtime.GOOS == "windows" || math.MaxInt == math.MaxInt32 {
+		t.Skip("the map cannot be made in advance here")
+	}
+	db := openTest(t)
+	network := &stuck{make(chan struct{}, 1), make(chan struct{})}
+	done := make(chan error, 1)
+	go func() {
+		_, err := db.Backup(t.Context(), network)
+		done <- err
+	}()
+	<-network.begun
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for i := range 20 {
+		token := newToken(fmt.Sprint(i))
+		token.Claims = make([]byte, 1<<20)
+		if err := db.Commit(ctx, add(token)); err != nil {
+			t.Errorf("write %d beside a backup: %v", i, err)
+			break
+		}
+		if got, err := db.Token(ctx, token.Digest); err != nil || len(got.Claims) != 1<<20 {
+			t.Errorf("read %d beside a backup: %v", i, err)
+		}
+	}
+	close(network.release)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFilesGrowWithWhatTheyHold: what is mapped in advance must not become the file's size.
+func TestFilesGrowWithWhatTheyHold(t *testing.T) {
+	path := small(t)
+	db, err := bolt.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for i := range 60 {
+		token := newToken(fmt.Sprint(i))
+		token.Claims = make([]byte, 10_000)
+		if err := db.Commit(t.Context(), add(token)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() > 4<<20 {
+		t.Errorf("600 kB take %d bytes (%v)", info.Size(), err)
 	}
 }
 

@@ -104,19 +104,7 @@ func Open(path string) (*DB, error) {
 		return nil, openError(path, err)
 	}
 	db := &DB{path: path, swept: make(map[bucket][]byte)}
-	err = guard(func() (err error) {
-		db.bolt, err = bbolt.Open(path, fileMode, &bbolt.Options{
-			Timeout:      lockWait,
-			FreelistType: bbolt.FreelistMapType,
-			// check has seen the file; should it vanish before this line, it must
-			// not come back as an empty one.
-			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-				return os.OpenFile(name, flag&^os.O_CREATE, mode)
-			},
-		})
-		return err
-	})
-	if err != nil {
+	if db.bolt, err = openMapped(path); err != nil {
 		return nil, openError(path, err)
 	}
 	if err := db.upgrade(); err != nil {

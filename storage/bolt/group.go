@@ -230,6 +230,7 @@ func (db *DB) commitOnce(jobs []*job) (spoiler int, err error) {
 	if tx, err = db.bolt.Begin(true); err != nil {
 		return spoiler, err
 	}
+	db.bolt.AllocSize = growth(tx.Size())
 
 	t := &txn{tx: tx}
 	effects, added := false, 0
