@@ -73,9 +73,14 @@ func (w *worker) try(what, about string, r request) (asked, bool) {
 		n := w.journal.sent(w.name, what, about)
 		sent := time.Now()
 		a.answer = w.site.send(r)
-		w.journal.answered(n, a.answer)
+		kept := w.journal.answered(n, a.answer) // before anything follows from it
 		a.leaped = w.leaps.Load() != a.leaps
 		w.gate.leave()
+		if kept != nil {
+			w.found.cannot(fmt.Errorf("the journal: %w", kept))
+			w.gate.end()
+			return a, false
+		}
 		if a.definite() {
 			return a, true
 		}

@@ -13,7 +13,8 @@
 //
 // Three things know what has to be there, none of them in a server that is killed. The
 // ledger of the driver has what clients and the host were told. The journal is a file
-// of all requests and answers, for whoever looks into a fault. And each server keeps a
+// of all requests and answers, for whoever looks into a fault; an answer counts only once
+// it is there and fsynced. And each server keeps a
 // diary of what it asks of its store, written before it asks.
 //
 // # What is looked at

@@ -1,8 +1,10 @@
 package crash
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -167,6 +169,20 @@ func (a *answer) errorCode() string {
 	}
 	_ = json.Unmarshal([]byte(a.body), &e)
 	return e.Error
+}
+
+// digests name the credentials in an answer as the store does: by the second half of a
+// [storage.Digest], which is the SHA-256 of the whole.
+func (a *answer) digests() string {
+	var tokens tokenPair
+	a.into(&tokens)
+	said := ""
+	for _, credential := range [][2]string{{"code", a.code()}, {"access", tokens.Access}, {"refresh", tokens.Refresh}} {
+		if name, value := credential[0], credential[1]; value != "" {
+			said += fmt.Sprintf(" %s=%x", name, sha256.Sum256([]byte(value)))
+		}
+	}
+	return said
 }
 
 // outcome is the answer in a few words, without credentials.
