@@ -122,7 +122,30 @@ func (a *auditor) ending(c *change, r storage.Revocation) ([]effect, error) {
 			}
 		}
 	}
-	return all, nil
+	e, err := a.remembered(c, r)
+	return append(all, e), err
+}
+
+// remembered tells whether an authorization that is on its way would still find out about
+// the end. That too has to outlive a crash, and nothing else shows it.
+func (a *auditor) remembered(c *change, r storage.Revocation) (effect, error) {
+	e := effect{"the memory of the end", moot, true}
+	another := func(o *change) bool { return o.ends(pair{r.Subject, r.ClientID}) }
+	if a.now.Sub(c.at) >= storage.RememberEnded || a.later(c, pair{r.Subject, r.ClientID}, another) {
+		return e, nil
+	}
+	err := a.store.Commit(a.ctx, storage.Write{At: a.now, Unended: []storage.Unended{
+		{Subject: r.Subject, ClientID: r.ClientID, Since: c.at.Add(-2 * time.Microsecond)},
+	}})
+	switch {
+	case err == nil:
+		e.is = no
+	case errors.Is(err, storage.ErrRevoked):
+		e.is = yes
+	default:
+		return e, fmt.Errorf("asking for the memory of an end: %w", err)
+	}
+	return e, nil
 }
 
 func (a *auditor) ended(c *change, grantID string) (effect, error) {
@@ -211,6 +234,9 @@ func (a *auditor) judgeRing() error {
 // judgeClients makes sure that registered clients are as they were registered last.
 func (a *auditor) judgeClients() error {
 	for id, list := range a.book.clients {
+		// One worker has each client to itself and waits for its answers, but asks now this
+		// server and now that.
+		slices.SortStableFunc(list, func(x, y *clientChange) int { return cmp.Compare(x.asked, y.asked) })
 		may := map[string]bool{}
 		acknowledged := false
 		for _, c := range list {

@@ -104,15 +104,21 @@ func (r *run) judgeFamily(f *family) {
 			r.found.found(lost, "refresh token of "+f.String(), "it is not active any more")
 		}
 	}
-	if !f.dead || !f.redeemed {
+	if !f.dead {
 		return
 	}
 	// What is dead may be tried, for it cannot get any deader.
-	if a := r.query(f.renewal(f.newest())); a != nil && a.errorCode() != "invalid_grant" {
-		r.found.found(resurrected, "refresh token of "+f.String(), "it was ended, and is accepted")
+	if f.redeemed {
+		if a := r.query(f.renewal(f.newest())); a != nil && a.errorCode() != "invalid_grant" {
+			r.found.found(resurrected, "refresh token of "+f.String(), "it was ended, and is accepted")
+		}
 	}
-	if a := r.query(f.redemption()); a != nil && a.errorCode() != "invalid_grant" {
+	switch a := r.query(f.redemption()); {
+	case a == nil || a.errorCode() == "invalid_grant":
+	case f.redeemed:
 		r.found.found(doubled, "code for "+f.String(), "it was redeemed, and is accepted")
+	default:
+		r.found.found(resurrected, "code for "+f.String(), "it was ended, and is accepted")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -134,7 +135,7 @@ func (a *auditor) effects(c *change) ([]effect, error) {
 			return nil, err
 		}
 		if is == yes {
-			is = stamped(code.ConsumedAt, c.at)
+			is = a.used(c, d, code.ConsumedAt)
 		}
 		add(is, true, "the use of a code")
 	}
@@ -144,7 +145,7 @@ func (a *auditor) effects(c *change) ([]effect, error) {
 			return nil, err
 		}
 		if is == yes {
-			is = stamped(token.ConsumedAt, c.at)
+			is = a.used(c, d, token.ConsumedAt)
 			if is == yes && len(token.Answer) == 0 {
 				a.found.found(orphaned, c.String(), "a used refresh token is without its answer")
 			}
@@ -228,6 +229,18 @@ func stamped(mark, at time.Time) sight {
 		return yes
 	}
 	return moot
+}
+
+// used is stamped for a code or a token that was used up. Two that tried so in the same
+// microsecond cannot be told apart by that.
+func (a *auditor) used(c *change, d storage.Digest, mark time.Time) sight {
+	is := stamped(mark, c.at)
+	if is == yes && slices.ContainsFunc(a.book.uses[d], func(o *change) bool {
+		return o != c && o.outcome != refused && same(o.at, c.at)
+	}) {
+		return moot
+	}
+	return is
 }
 
 // same compares to the microsecond, which is what stores promise.

@@ -60,6 +60,8 @@ func without(w storage.Write, edit func(*storage.Write)) storage.Write {
 	return w
 }
 
+func noConsents(w *storage.Write) { w.Consents = nil }
+
 func asked(said error, writes ...storage.Write) (all []crash.Asked) {
 	for _, w := range writes {
 		all = append(all, crash.Asked{Write: &w, Said: said})
@@ -103,6 +105,11 @@ func TestAudit(t *testing.T) {
 		{"user whose consents live", []storage.Write{authorization(), ending(storage.Revocation{GrantID: grantID})}, asked(nil, authorization(), user), "orphaned"},
 		{"code that was used twice", []storage.Write{authorization(), exchange()}, asked(nil, authorization(), exchange(),
 			storage.Write{At: later, ConsumeCodes: []storage.Digest{code}}), "doubled"},
+		{"code that two wanted in the same microsecond", []storage.Write{authorization(), exchange()}, all(asked(nil, authorization(), exchange()),
+			asked(storage.ErrConsumed, without(exchange(), func(w *storage.Write) { w.Tokens = []storage.Token{token(another, storage.RefreshToken)} }))), ""},
+		{"end that nobody remembers", []storage.Write{without(authorization(), noConsents), ending(storage.Revocation{GrantID: grantID})},
+			asked(nil, without(authorization(), noConsents), user), "orphaned"},
+		{"end of nothing that nobody remembers", nil, asked(nil, user), "resurrected"},
 		{"expired token that was swept", nil, asked(nil, storage.Write{At: at, Tokens: []storage.Token{{Digest: shortOne, Kind: storage.AccessToken, ExpiresAt: shortOne.ExpiresAt()}}}), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -199,6 +206,11 @@ func TestAudit_keys(t *testing.T) {
 	}
 }
 
+func other(a crash.Asked) crash.Asked {
+	a.Other = true
+	return a
+}
+
 func TestAudit_clients(t *testing.T) {
 	called := func(n int, said error) crash.Asked {
 		return crash.Asked{Client: &storage.Client{ID: "c", Name: fmt.Sprint(n)}, Said: said}
@@ -210,6 +222,8 @@ func TestAudit_clients(t *testing.T) {
 		want   string
 	}{
 		{"sound", 2, []crash.Asked{called(1, nil), called(2, nil)}, ""},
+		{"sound, by two servers", 2, []crash.Asked{other(called(1, nil)), called(2, nil)}, ""},
+		{"older, by two servers", 1, []crash.Asked{other(called(1, nil)), called(2, nil)}, "lost"},
 		{"older", 1, []crash.Asked{called(1, nil), called(2, nil)}, "lost"},
 		{"not there", 0, []crash.Asked{called(1, nil)}, "lost"},
 		{"never answered, and not there", 0, []crash.Asked{called(1, crash.ErrNothing)}, ""},

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -72,8 +73,9 @@ func (c *change) ends(p pair) bool {
 type book struct {
 	mu      sync.Mutex
 	changes []*change
-	fresh   []*change            // since the last audit, or not settled in it
-	users   map[string][]*change // those that concern a user, by subject
+	fresh   []*change                    // since the last audit, or not settled in it
+	users   map[string][]*change         // those that concern a user, by subject
+	uses    map[storage.Digest][]*change // those that use up a code or a token
 
 	rings   []*ringChange
 	clients map[string][]*clientChange
@@ -87,11 +89,12 @@ type ringChange struct {
 
 type clientChange struct {
 	called  string
+	asked   int64
 	outcome outcome
 }
 
 func newBook() *book {
-	return &book{users: map[string][]*change{}, clients: map[string][]*clientChange{}}
+	return &book{users: map[string][]*change{}, uses: map[storage.Digest][]*change{}, clients: map[string][]*clientChange{}}
 }
 
 // page is one diary: which of its changes have not been answered.
@@ -126,7 +129,7 @@ func (b *book) copyFrom(p *page) error {
 			b.rings = append(b.rings, c)
 			p.open[e.N] = func(o outcome) { c.outcome = o }
 		case e.Client != nil:
-			c := &clientChange{called: e.Client.Name}
+			c := &clientChange{called: e.Client.Name, asked: e.Asked}
 			b.clients[e.Client.ID] = append(b.clients[e.Client.ID], c)
 			p.open[e.N] = func(o outcome) { c.outcome = o }
 		default:
@@ -140,6 +143,9 @@ func (b *book) copyFrom(p *page) error {
 }
 
 func (b *book) index(c *change) {
+	for _, d := range slices.Concat(c.consumeCodes, c.consumeTokens) {
+		b.uses[d] = append(b.uses[d], c)
+	}
 	subjects := map[string]bool{}
 	for _, g := range c.grants {
 		subjects[g.of.subject] = true

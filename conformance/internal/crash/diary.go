@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -27,6 +28,10 @@ type entry struct {
 	Client *storage.Client  `cbor:"4,keyasint,omitempty"`
 
 	Outcome outcome `cbor:"5,keyasint,omitempty"`
+
+	// Asked is when, by the machine's clock, in nanoseconds: the diaries of several servers
+	// have no other order.
+	Asked int64 `cbor:"6,keyasint,omitempty"`
 }
 
 // outcome is what the store said.
@@ -69,7 +74,7 @@ func openDiary(path string) (*diary, error) {
 }
 
 func (d *diary) begin(e entry) int64 {
-	e.N = d.n.Add(1)
+	e.N, e.Asked = d.n.Add(1), time.Now().UnixNano()
 	d.put(e)
 	return e.N
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"path/filepath"
 	"testing"
 	"time"
@@ -21,6 +22,8 @@ type Asked struct {
 	Client *storage.Client
 
 	Said error // nil for done; ErrNothing for an answer that never came
+
+	Other bool // it is another server's, whose diary is read last
 }
 
 // ErrNothing is the outcome that nobody knows.
@@ -34,8 +37,16 @@ func Judge(t *testing.T, store storage.Store, now time.Time, asked ...Asked) Cou
 	if err != nil {
 		t.Fatal(err)
 	}
+	second, err := openDiary(path + "-2")
+	if err != nil {
+		t.Fatal(err)
+	}
 	b, p := newBook(), newPage("1", path)
 	for _, a := range asked {
+		d := d
+		if a.Other {
+			d = second
+		}
 		n := d.begin(entry{Write: a.Write, Ring: a.Ring, Client: a.Client})
 		if !errors.Is(a.Said, ErrNothing) {
 			d.end(n, a.Said)
@@ -43,6 +54,9 @@ func Judge(t *testing.T, store storage.Store, now time.Time, asked ...Asked) Cou
 		if err := b.copyFrom(p); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := b.copyFrom(newPage("2", path+"-2")); err != nil {
+		t.Fatal(err)
 	}
 	f := newFindings(io.Discard)
 	a := &auditor{ctx: context.Background(), store: store, now: now, found: f, book: b}
@@ -61,4 +75,16 @@ func Plans(n int, seed uint64, shared bool) []string {
 		words = append(words, fmt.Sprintf("%s %+v", p.what(), p))
 	}
 	return words
+}
+
+// Journal notes answers in a journal on a file.
+func Journal(f interface {
+	io.WriteCloser
+	Sync() error
+}) (answered func(code string) error) {
+	j := newJournal(f)
+	return func(code string) error {
+		n := j.sent("1", "authorize", "somebody")
+		return j.answered(n, &answer{status: http.StatusSeeOther, header: http.Header{"Location": {"/?code=" + code}}})
+	}
 }
