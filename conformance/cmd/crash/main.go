@@ -1,8 +1,8 @@
 // Crash kills the authorization server again and again under load, and looks for what
 // that broke.
 //
-//	go run ./conformance/cmd/crash -backend bolt -kills 500
-//	go run ./conformance/cmd/crash -backend postgres -kills 100 -failovers 10
+//	go run ./conformance/cmd/crash -backend bolt -kills 500 -acknowledged 100000
+//	go run ./conformance/cmd/crash -backend postgres -kills 100 -failovers 10 -acknowledged 100000
 //
 // The last line counts what was found. The exit status is 0 if nothing was, 1 if
 // something was, and 2 if the run itself did not work. The same seed kills at the same
@@ -27,6 +27,7 @@ func main() {
 	flag.StringVar(&o.Backend, "backend", "bolt", "where the server keeps its data: bolt or postgres")
 	flag.IntVar(&o.Kills, "kills", 500, "how often something is killed")
 	flag.IntVar(&o.Failovers, "failovers", 0, "how often a standby takes over after that (postgres)")
+	flag.IntVar(&o.Acknowledged, "acknowledged", 0, "how many acknowledged changes there have to be at least; the load goes on between the kills until there are")
 	flag.Uint64Var(&o.Seed, "seed", 1, "decides what is killed when")
 	flag.IntVar(&o.Clients, "clients", 32, "how many clients there are at once")
 	keep := flag.String("dir", "", "a folder for the data and the journal, which are kept; by default a temporary one, kept only if something was found")

@@ -36,6 +36,7 @@ func (r *run) cycle(p plan) error {
 	if err := r.found.err(); err != nil {
 		return err
 	}
+	r.fill()
 	if err := r.arm(); err != nil {
 		return err
 	}

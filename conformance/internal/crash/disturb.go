@@ -70,6 +70,10 @@ func (r *run) leapUnderLoad(victim *process) error {
 	if victim.gone() {
 		r.points++
 	} else {
+		r.journal.note("the keys of server %s have taken their step", victim.page.name)
+		if err := r.journal.sync(); err != nil {
+			return err
+		}
 		r.found.wrote()
 		victim.kill()
 	}
@@ -94,6 +98,7 @@ func (r *run) failover(after time.Duration) error {
 		return err
 	}
 	r.auditLive(false)
+	r.fill()
 	r.gate.set(true)
 	time.Sleep(after)
 	err := d.takeOver(r.ctx)

@@ -14,6 +14,11 @@ type Options struct {
 	// come after them, for PostgreSQL alone.
 	Kills, Failovers int
 
+	// Acknowledged is how many changes there have to be in the end, at least: the load goes
+	// on undisturbed before each kill until it has come to its share of them. With 0 the
+	// kills come as quickly as they can.
+	Acknowledged int
+
 	// Seed decides what is killed when. The load is decided by it too, as far as the
 	// timing of answers leaves it to.
 	Seed uint64
@@ -43,8 +48,8 @@ func (o Options) check() (Options, error) {
 		return o, fmt.Errorf("there is no backend %q; take bolt or postgres", o.Backend)
 	case o.Failovers > 0 && o.Backend != "postgres":
 		return o, fmt.Errorf("%s has no standby to fail over to; take postgres", o.Backend)
-	case o.Kills < 0 || o.Failovers < 0 || o.Clients < 1:
-		return o, fmt.Errorf("%d kills, %d failovers and %d clients are not a run", o.Kills, o.Failovers, o.Clients)
+	case o.Kills < 0 || o.Failovers < 0 || o.Acknowledged < 0 || o.Clients < 1:
+		return o, fmt.Errorf("%d kills, %d failovers, %d acknowledged changes and %d clients are not a run", o.Kills, o.Failovers, o.Acknowledged, o.Clients)
 	}
 	return o, nil
 }

@@ -45,6 +45,7 @@ func TestRun_refuses(t *testing.T) {
 		`no backend "paper"`:   {Backend: "paper"},
 		"no standby":           {Backend: "bolt", Failovers: 1},
 		"-1 kills":             {Backend: "bolt", Kills: -1},
+		"-3 acknowledged":      {Backend: "bolt", Acknowledged: -3},
 		"-2 clients are not a": {Backend: "bolt", Clients: -2},
 	} {
 		o.Folder = t.TempDir()

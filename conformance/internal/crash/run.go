@@ -127,11 +127,27 @@ func (r *run) say() {
 		time.Since(r.began).Seconds(), c, r.points, r.rotations, r.found.answersRead(), r.backend.size())
 }
 
+// fill lets the load go on undisturbed until it has come as far as it should have by the
+// next kill.
+func (r *run) fill() {
+	all := max(1, r.options.Kills+r.options.Failovers)
+	share := r.options.Acknowledged * min(r.kills+1, all) / all
+	if r.found.counts(0).Acknowledged >= share {
+		return
+	}
+	r.gate.set(true)
+	defer r.gate.set(false)
+	for r.found.counts(0).Acknowledged < share && r.goesOn(nil) {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 // finish lets every worker come to the end of its step, and looks at everything.
 func (r *run) finish() error {
 	if err := r.startMissing(Point{}); err != nil {
 		return err
 	}
+	r.fill() // if the last kill was of a server that had no load
 	r.stopping.Store(true)
 	r.gate.set(true)
 	r.working.Wait()
