@@ -42,6 +42,11 @@ type remains struct {
 	ofReplayed, ended, gone pair   // by a replay, by the host, by the client
 	single                  pair   // its access token alone is revoked
 	page                    func() // tries to answer an answered page
+
+	// What is left to expire, and when the last of it has. Before that it may live.
+	late      pair
+	lateCode  string
+	expiredAt time.Time
 }
 
 func leave(t *testing.T, h *host, format string) *remains {
@@ -69,6 +74,8 @@ func leave(t *testing.T, h *host, format string) *remains {
 		t.Helper()
 		wants(t, "allowing what was denied", b.Decide(page, "allow"), "403")
 	}
+	r.late, r.lateCode = h.tokens(t, "late", Web), h.code(t, "late", Web)
+	r.expiredAt = h.clock.Now().Add(time.Hour)
 	h.clock.Advance(time.Minute) // out of the grace window
 	return r
 }
@@ -86,6 +93,11 @@ func (r *remains) stay(t *testing.T, h *host, far bool) {
 	}
 	if !far {
 		r.page()
+	}
+	if !h.clock.Now().Before(r.expiredAt) {
+		wants(t, "an expired code", h.Redeem(Web, r.lateCode), refused)
+		wants(t, "the API, with an expired access token", h.Call(r.late.access), "401 invalid_token")
+		wants(t, "introspection of an expired access token", h.Introspect(API, r.late.access), Inactive)
 	}
 }
 

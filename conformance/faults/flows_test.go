@@ -92,6 +92,22 @@ func flows() []flow {
 			h.tokens(t, user, Web)
 			return func() *Answer { return h.Browser(user).Disconnect(Web) }
 		}, OK, ""},
+		{"host ends a grant", func(t *testing.T, h *host, user string) func() *Answer {
+			h.tokens(t, user, Web)
+			grants, err := h.store.Inner().ListGrants(t.Context(), user, "", 1)
+			if err != nil || len(grants) != 1 {
+				t.Fatalf("%d grants of %s, %v", len(grants), user, err)
+			}
+			return func() *Answer { return h.Browser(user).EndGrant(grants[0].ID) }
+		}, OK, ""},
+		{"host registers a client", func(_ *testing.T, h *host, user string) func() *Answer {
+			return func() *Answer { return h.Browser(user).Register("client-of-" + user) }
+		}, OK, ""},
+		{"own token of a client just registered", func(t *testing.T, h *host, user string) func() *Answer {
+			client := "client-of-" + user
+			wants(t, "registration", h.Browser(user).Register(client), OK)
+			return func() *Answer { return h.Own(client) }
+		}, OK, ""},
 		{"host lists", func(t *testing.T, h *host, user string) func() *Answer {
 			h.tokens(t, user, Web)
 			return func() *Answer { return h.Browser(user).Consents() }

@@ -136,6 +136,13 @@ func mountAccount(mux *http.ServeMux, as *authz.Server) {
 	handle("/account/disconnect", func(r *http.Request) (any, error) {
 		return nil, as.Disconnect(r.Context(), r.Header.Get(userHeader), r.FormValue("client"))
 	})
+	handle("/account/end-grant", func(r *http.Request) (any, error) {
+		return nil, as.RevokeGrant(r.Context(), r.FormValue("grant"))
+	})
+	handle("/account/register", func(r *http.Request) (any, error) {
+		return nil, as.RegisterClient(r.Context(), authz.Client{ID: r.FormValue("client"), GrantTypes: []string{"client_credentials"},
+			Scopes: []string{"read"}, Secrets: []storage.Secret{authz.HashSecret(SecretOf(r.FormValue("client")))}})
+	})
 	handle("/account/consents", func(r *http.Request) (any, error) {
 		consents, err := as.Consents(r.Context(), r.Header.Get(userHeader), "", 100)
 		names := []string{}

@@ -54,6 +54,7 @@ func register(t testing.TB, h *Host) {
 func opaque(c *authz.Config)    { c.AccessTokenFormat = "opaque" }
 func realClock(c *authz.Config) { c.Clock = nil }
 func noGrace(c *authz.Config)   { c.Lifetimes.RefreshGrace = -1 }
+func withGrace(*authz.Config)   {} // the default
 func formatted(format string) func(*authz.Config) {
 	return func(c *authz.Config) { c.AccessTokenFormat = format }
 }

@@ -53,6 +53,19 @@ func TestPostgres_races(t *testing.T) {
 			}
 		})
 	}
+	// Without a grace window any second use is a replay, and the clock may go as it does in
+	// the other process. So there is but one who refreshes.
+	t.Run("refresh against reuse", func(t *testing.T) {
+		h, other := twoProcesses(t, database(t, cluster), "jwt", false)
+		a := &arena{t, []*Site{h.Site, other}, h.store}
+		for round := range rounds(5, 1000) {
+			old := h.tokens(t, userOf(round), Web)
+			next := issued(t, other.Refresh(Web, old.refresh))
+			if raceRefreshAgainstReuse(a, old, next, 1, round); t.Failed() {
+				t.Fatalf("in round %d", round)
+			}
+		}
+	})
 	for _, all := range []bool{true, false} {
 		t.Run(fmt.Sprint("authorization, all of the user's ", all), func(t *testing.T) {
 			w := &witness{before: map[string]bool{}}

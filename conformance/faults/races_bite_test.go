@@ -37,6 +37,7 @@ func TestRaces_bite(t *testing.T) {
 		name   string
 		mutant func(ctx context.Context, inner storage.Store, w storage.Write) error
 		race   func(a *arena, h *host, user string, round int)
+		grace  func(*authz.Config)
 	}{
 		{"a code is consumed by whoever asks", func(ctx context.Context, inner storage.Store, w storage.Write) error {
 			err := inner.Commit(ctx, w)
@@ -45,7 +46,7 @@ func TestRaces_bite(t *testing.T) {
 				return inner.Commit(ctx, w)
 			}
 			return err
-		}, func(a *arena, _ *host, user string, round int) { raceForCode(a, user, round) }},
+		}, func(a *arena, _ *host, user string, round int) { raceForCode(a, user, round) }, withGrace},
 		{"an end is acknowledged early", func(ctx context.Context, inner storage.Store, w storage.Write) error {
 			if len(w.Revoke) == 0 {
 				return inner.Commit(ctx, w)
@@ -55,16 +56,26 @@ func TestRaces_bite(t *testing.T) {
 		}, func(a *arena, _ *host, user string, round int) {
 			end := func(a *arena, user string, _ pair) *Answer { return a.site(0).Browser(user).End() }
 			raceRefreshAgainst(end)(a, user, round)
-		}},
+		}, withGrace},
+		{"a replay ends the grant late", func(ctx context.Context, inner storage.Store, w storage.Write) error {
+			if len(w.Revoke) == 0 {
+				return inner.Commit(ctx, w)
+			}
+			time.AfterFunc(20*time.Millisecond, func() { inner.Commit(context.Background(), w) })
+			return nil
+		}, func(a *arena, _ *host, user string, round int) {
+			old := tokensAt(a, a.site(0), user, Web)
+			raceRefreshAgainstReuse(a, old, issued(a, a.site(0).Refresh(Web, old.refresh)), 1, round)
+		}, noGrace},
 		{"a user's end is forgotten", func(ctx context.Context, inner storage.Store, w storage.Write) error {
 			w.Unended = nil
 			return inner.Commit(ctx, w)
 		}, func(a *arena, h *host, user string, round int) {
 			raceForAuthorization(a.TB, h, witness, user, round, 3, true, (*Browser).End)
-		}},
+		}, withGrace},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			h := newHost(t, &mutant{Store: memory.New(), commit: test.mutant}, realClock, opaque, func(c *authz.Config) { c.Login = witness.login })
+			h := newHost(t, &mutant{Store: memory.New(), commit: test.mutant}, realClock, opaque, test.grace, func(c *authz.Config) { c.Login = witness.login })
 			j := &juror{TB: t}
 			for round := 0; round < 60 && !j.Failed(); round++ {
 				done := make(chan struct{})

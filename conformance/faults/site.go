@@ -192,5 +192,15 @@ func (b *Browser) Disconnect(client string) *Answer {
 	return b.send(http.MethodPost, "/account/disconnect", form("client", client))
 }
 
+// EndGrant is the host's button that ends one authorization by its name.
+func (b *Browser) EndGrant(id string) *Answer {
+	return b.send(http.MethodPost, "/account/end-grant", form("grant", id))
+}
+
+// Register is the operator's button that registers a client.
+func (b *Browser) Register(client string) *Answer {
+	return b.send(http.MethodPost, "/account/register", form("client", client))
+}
+
 // Consents lists the clients that the user has agreed to.
 func (b *Browser) Consents() *Answer { return b.send(http.MethodGet, "/account/consents", nil) }
