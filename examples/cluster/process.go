@@ -56,6 +56,9 @@ func (r *replica) start() error {
 	}
 	cmd := exec.Command(self)
 	cmd.Env, cmd.Stderr = r.env, os.Stderr
+	if _, err := cmd.StdinPipe(); err != nil { // never written to: it ends when we do
+		return err
+	}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("replica %s does not start: %w", r.name, err)
 	}

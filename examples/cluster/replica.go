@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -71,10 +72,8 @@ func serveReplica() error {
 			mux.ServeHTTP(w, r)
 		}),
 	}
-	go func() { // do not outlive whoever started us
-		for os.Getppid() != 1 {
-			time.Sleep(200 * time.Millisecond)
-		}
+	go func() { // do not outlive whoever started us, and holds the other end
+		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
 	return server.ListenAndServe()
