@@ -26,6 +26,13 @@ func TestJoinWithForeignClientsAndKeys(t *testing.T) {
 	}})
 }
 
+func TestJoinWithForeignCodes(t *testing.T) {
+	storagetest.Run(t, storagetest.Harness{Split: true, Open: func(testing.TB) storage.Store {
+		codes, rest := memory.New(), memory.New()
+		return storage.Join(rest, codes, rest, rest)
+	}})
+}
+
 // noted is a part that writes down what it is given to commit.
 type noted struct {
 	storage.Store

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/grantor-oauth/grantor/storage"
@@ -16,6 +17,7 @@ type scene struct {
 	revoked     storage.Grant
 	other       storage.Grant // live, of another user
 	fresh       storage.Grant // not stored yet
+	ended       string        // a subject whose authorizations were ended
 	goodCode    storage.Code
 	usedCode    storage.Code
 	goodToken   storage.Token
@@ -28,7 +30,7 @@ func newScene(k *kit) *scene {
 	k.Helper()
 	s := &scene{
 		k: k, live: k.grant("alice", "app"), revoked: k.grant("alice", "app"),
-		other: k.grant("bob", "app"), fresh: k.grant("carol", "app"),
+		other: k.grant("bob", "app"), fresh: k.grant("carol", "app"), ended: "dave",
 		goodCode: k.code("good"), usedCode: k.code("used"),
 		goodToken: k.token("good"), usedToken: k.token("used"), deadToken: k.token("dead"),
 		otherSigned: k.digest("signed"),
@@ -41,7 +43,7 @@ func newScene(k *kit) *scene {
 	})
 	use := k.use("used", "old answer")
 	use.ConsumeCodes = []storage.Digest{s.usedCode.Digest}
-	use.Revoke = []storage.Revocation{{GrantID: s.revoked.ID, Reason: "before"}, {Token: s.deadToken.Digest}}
+	use.Revoke = []storage.Revocation{{GrantID: s.revoked.ID, Reason: "before"}, {Token: s.deadToken.Digest}, {Subject: s.ended}}
 	k.commit(use)
 	s.usedCode.ConsumedAt = k.now
 	s.usedToken.ConsumedAt, s.usedToken.Answer = k.now, []byte("old answer")
@@ -57,12 +59,22 @@ func (s *scene) everything() storage.Write {
 		ConsumeCodes:  []storage.Digest{s.goodCode.Digest},
 		ConsumeTokens: []storage.Consumption{{Digest: s.goodToken.Digest, Answer: []byte("new answer")}},
 		Live:          []string{s.live.ID},
+		Unended:       []storage.Unended{{Subject: "alice", ClientID: "app", Since: s.k.now.Add(-time.Second)}},
 		Codes:         []storage.Code{s.k.code("new")},
 		Grants:        []storage.Grant{s.fresh},
 		Tokens:        []storage.Token{s.k.token("new")},
 		Consents:      []storage.Consent{s.k.consent("carol", "app")},
 		Revoke:        []storage.Revocation{{Subject: "bob", Reason: "now"}, {Token: s.otherSigned}, {GrantID: s.live.ID, Reason: "now"}},
 	}
+}
+
+// part is what one backend is given of w: the codes and nothing else, or what is left.
+func part(w storage.Write, codes bool) storage.Write {
+	if codes {
+		return storage.Write{At: w.At, ConsumeCodes: w.ConsumeCodes, Codes: w.Codes}
+	}
+	w.ConsumeCodes, w.Codes = nil, nil
+	return w
 }
 
 // untouched checks that the scene is as newScene left it.
@@ -91,14 +103,20 @@ func (s *scene) untouched() {
 	absent(k, consent, err)
 }
 
-// faults are the ways in which everything can be made to fail. A fault is added behind what succeeds, so that a backend which applies
-// as it judges is found out.
-var faults = []struct {
+// fault is a way in which everything can be made to fail.
+type fault struct {
 	name string
 	list int // in the order of judgement
 	want error
 	add  func(s *scene, w *storage.Write)
-}{
+}
+
+// ofCodes tells that the fault is one for the backend of the codes.
+func (f fault) ofCodes() bool { return strings.HasPrefix(f.name, "code_") }
+
+// faults are in the order of judgement. Each is added behind what succeeds, so that a
+// backend which applies as it judges is found out.
+var faults = []fault{
 	{"code_absent", 1, storage.ErrNotFound, func(s *scene, w *storage.Write) {
 		w.ConsumeCodes = append(w.ConsumeCodes, s.k.digest("absent"))
 	}},
@@ -120,15 +138,18 @@ var faults = []struct {
 	{"grant_revoked", 3, storage.ErrRevoked, func(s *scene, w *storage.Write) {
 		w.Live = append(w.Live, s.revoked.ID)
 	}},
-	{"code_exists", 4, storage.ErrExists, func(s *scene, w *storage.Write) {
+	{"subject_ended", 4, storage.ErrRevoked, func(s *scene, w *storage.Write) {
+		w.Unended = append(w.Unended, storage.Unended{Subject: s.ended, ClientID: "app", Since: s.k.now.Add(-time.Second)})
+	}},
+	{"code_exists", 5, storage.ErrExists, func(s *scene, w *storage.Write) {
 		w.Codes = append(w.Codes, s.k.code("used"))
 	}},
-	{"grant_exists", 4, storage.ErrExists, func(s *scene, w *storage.Write) {
+	{"grant_exists", 5, storage.ErrExists, func(s *scene, w *storage.Write) {
 		again := s.other
 		again.Subject = "mallory"
 		w.Grants = append(w.Grants, again)
 	}},
-	{"token_exists", 4, storage.ErrExists, func(s *scene, w *storage.Write) {
+	{"token_exists", 5, storage.ErrExists, func(s *scene, w *storage.Write) {
 		w.Tokens = append(w.Tokens, s.k.token("used"))
 	}},
 }
@@ -161,10 +182,13 @@ var atomicChecks = slices.Concat([]check{
 		s := newScene(k)
 		for i, first := range faults {
 			for _, second := range faults[i+1:] {
-				if first.list == second.list {
-					continue // the contract does not say which comes first
-				}
 				w := s.everything()
+				if k.h.Split {
+					if first.ofCodes() != second.ofCodes() {
+						continue
+					}
+					w = part(w, first.ofCodes())
+				}
 				first.add(s, &w)
 				second.add(s, &w)
 				if err := k.try(w); !errors.Is(err, first.want) {
@@ -173,6 +197,38 @@ var atomicChecks = slices.Concat([]check{
 			}
 		}
 		s.untouched()
+	}},
+	{name: "atomic/order_within_a_list", run: func(k *kit) {
+		s := newScene(k)
+		for _, first := range faults {
+			for _, second := range faults {
+				if first.list != second.list || first.ofCodes() != second.ofCodes() {
+					continue
+				}
+				w := part(s.everything(), first.ofCodes())
+				first.add(s, &w)
+				second.add(s, &w)
+				if err := k.try(w); !errors.Is(err, first.want) {
+					k.Fatalf("%s before %s: got %v, want %v", first.name, second.name, err, first.want)
+				}
+			}
+		}
+		s.untouched()
+	}},
+	{name: "atomic/revoking_comes_last", run: func(k *kit) {
+		// It ends what the same Write adds.
+		byID, bySubject, t := k.grant("alice", "app"), k.grant("bob", "app"), k.token("a")
+		k.commit(storage.Write{
+			Grants: []storage.Grant{byID, bySubject}, Tokens: []storage.Token{t}, Consents: []storage.Consent{k.consent("bob", "app")},
+			Revoke: []storage.Revocation{{GrantID: byID.ID, Reason: "r"}, {Subject: "bob", Reason: "r"}, {Token: t.Digest}},
+		})
+		byID.RevokedAt, byID.RevokedReason, bySubject.RevokedAt, bySubject.RevokedReason = k.now, "r", k.now, "r"
+		k.wantGrant(byID)
+		k.wantGrant(bySubject)
+		t.RevokedAt = k.now
+		k.wantToken(t)
+		c, err := k.store.Consent(k.ctx, "bob", "app")
+		absent(k, c, err)
 	}},
 }, noneChecks())
 
@@ -183,6 +239,9 @@ func noneChecks() []check {
 		all = append(all, check{name: "atomic/none_after_" + f.name, run: func(k *kit) {
 			s := newScene(k)
 			w := s.everything()
+			if k.h.Split {
+				w = part(w, f.ofCodes())
+			}
 			f.add(s, &w)
 			k.refuse(w, f.want)
 			s.untouched()

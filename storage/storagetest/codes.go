@@ -57,6 +57,13 @@ var codeChecks = []check{
 		// Used, it still occupies its name.
 		k.refuse(storage.Write{Codes: []storage.Code{k.code("a")}}, storage.ErrExists)
 	}},
+	{name: "codes/consumed_twice_in_one_write", run: func(k *kit) {
+		c := k.code("a")
+		k.commit(storage.Write{Codes: []storage.Code{c, k.code("b")}})
+		k.refuse(storage.Write{ConsumeCodes: []storage.Digest{c.Digest, k.digest("b"), c.Digest}}, storage.ErrConsumed)
+		k.wantCode(c)
+		k.wantCode(k.code("b"))
+	}},
 	{name: "codes/consume_absent", run: func(k *kit) {
 		k.refuse(storage.Write{ConsumeCodes: []storage.Digest{k.digest("a")}}, storage.ErrNotFound)
 	}},
@@ -81,10 +88,11 @@ var codeChecks = []check{
 		// Swept or not must make no difference.
 		c := k.code("a")
 		k.commit(storage.Write{Codes: []storage.Code{c}})
+		k.commit(storage.Write{ConsumeCodes: []storage.Digest{c.Digest}})
 		again := c
 		again.ExpiresAt = c.ExpiresAt.Add(time.Hour)
 		k.refuse(storage.Write{At: c.ExpiresAt.Add(-time.Microsecond), Codes: []storage.Code{again}}, storage.ErrExists)
 		k.commit(storage.Write{At: c.ExpiresAt, Codes: []storage.Code{again}})
-		k.wantCode(again)
+		k.wantCode(again) // which is not used
 	}},
 }

@@ -1,7 +1,6 @@
 package storagetest
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/grantor-oauth/grantor/storage"
@@ -24,11 +23,13 @@ var consentChecks = []check{
 		}
 	}},
 	{name: "consents/listed_by_subject", run: func(k *kit) {
+		// In the order of bytes, and put in another.
+		ids := []string{"10", "9", "A", "Z", "a b", "aa", "ä"}
 		var alices []storage.Consent
-		for i := range 7 {
-			client := fmt.Sprintf("app%d", i)
+		for i, client := range ids {
 			alices = append(alices, k.consent("alice", client))
-			k.commit(storage.Write{Consents: []storage.Consent{alices[i], k.consent("bob", client)}})
+			client = ids[(i*3+1)%len(ids)]
+			k.commit(storage.Write{Consents: []storage.Consent{k.consent("alice", client), k.consent("bob", client)}})
 		}
 		wantPages(k, alices, func(after string, limit int) ([]storage.Consent, error) {
 			return k.store.ListConsents(k.ctx, "alice", after, limit)

@@ -64,7 +64,7 @@ var contextChecks = []check{
 			}
 		}
 	}},
-	{name: "context/cancelled_meanwhile", run: func(k *kit) {
+	{name: "context/cancelled_meanwhile", whole: true, run: func(k *kit) {
 		// Some get through, some do not; no context's end harms a neighbour or
 		// leaves half a Write.
 		record := func(i int) (storage.Code, storage.Token) {

@@ -56,6 +56,20 @@ var copyChecks = []check{
 		k.wantClient(k.client("app"))
 		k.wantRing(k.ring(1, "a"))
 	}},
+	{name: "copies/what_is_passed_in_is_left_alone", run: func(k *kit) {
+		s := newScene(k)
+		w, same := s.everything(), s.everything()
+		k.commit(w)
+		if !equal(&w, &same) {
+			k.Fatalf("Commit has changed what it was given\ngot  %s\nwant %s", show(&w), show(&same))
+		}
+		client, ring := k.client("app"), k.ring(1, "b", "a")
+		k.putClient(client)
+		k.swap(ring)
+		wantClient, wantRing := k.client("app"), k.ring(1, "b", "a")
+		k.want(&client, nil, &wantClient)
+		k.want(&ring, nil, &wantRing)
+	}},
 	{name: "copies/what_is_returned", run: func(k *kit) {
 		g := k.grant("alice", "app")
 		want := g

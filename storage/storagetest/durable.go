@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/grantor-oauth/grantor/storage"
 )
@@ -29,6 +30,7 @@ var durableChecks = []check{
 		k.refuse(k.use("used", ""), storage.ErrConsumed)
 		k.refuse(k.use("dead", ""), storage.ErrRevoked)
 		k.refuse(storage.Write{Live: []string{s.revoked.ID}}, storage.ErrRevoked)
+		k.refuse(unended(k.now.Add(-time.Second), s.ended, "app"), storage.ErrRevoked)
 		w := s.everything()
 		k.commit(w)
 		k.reopen()

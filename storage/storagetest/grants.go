@@ -143,6 +143,7 @@ var grantChecks = []check{
 	{name: "grants/expired_makes_room", run: func(k *kit) {
 		g := k.grant("alice", "app")
 		k.commit(storage.Write{Grants: []storage.Grant{g}})
+		k.commit(storage.Write{Revoke: []storage.Revocation{{GrantID: g.ID, Reason: "r"}}})
 		again := g
 		again.Subject, again.ExpiresAt = "bob", g.ExpiresAt.Add(time.Hour)
 		k.refuse(storage.Write{At: g.ExpiresAt.Add(-time.Microsecond), Grants: []storage.Grant{again}}, storage.ErrExists)
@@ -182,8 +183,10 @@ func wantPages[T any](k *kit, all []T, list func(after string, limit int) ([]T, 
 		}
 		k.want(&got, nil, &all)
 	}
-	if none, err := list("", 0); err != nil || len(none) > 0 {
-		k.Fatalf("a page of 0: got %d records, %v", len(none), err)
+	for _, size := range []int{0, -1, -1 << 31} {
+		if none, err := list("", size); err != nil || len(none) > 0 {
+			k.Fatalf("a page of %d: got %d records, %v", size, len(none), err)
+		}
 	}
 	if none, err := list("\xff\xff", 10); err != nil || len(none) > 0 {
 		k.Fatalf("after the end: got %d records, %v", len(none), err)

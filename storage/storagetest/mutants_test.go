@@ -19,6 +19,9 @@ type mutant struct {
 
 	open func() storage.Store
 
+	// split tells that it keeps codes and tokens apart.
+	split bool
+
 	// persists tells that checks with a Reopen are for it as well; reopen is that
 	// Reopen if it is not simply the same store again.
 	persists bool

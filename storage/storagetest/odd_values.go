@@ -100,6 +100,29 @@ var oddChecks = []check{
 			k.Fatalf("ListClients: got %d clients, %v, want %d", len(got), err, len(odd)-1)
 		}
 	}},
+	{name: "odd_values/clients_are_kept_apart_when_revoked", run: func(k *kit) {
+		grants := make([]storage.Grant, len(odd))
+		for i, client := range odd {
+			grants[i] = k.grant("alice", client)
+			k.commit(storage.Write{Grants: []storage.Grant{grants[i]}, Consents: []storage.Consent{k.consent("alice", client)}})
+		}
+		for i, client := range odd {
+			if client == "" {
+				continue // without a ClientID it is about all
+			}
+			if i%2 == 1 {
+				k.commit(storage.Write{Revoke: []storage.Revocation{{Subject: "alice", ClientID: client}}})
+				grants[i].RevokedAt = k.now
+			}
+		}
+		for i, g := range grants {
+			k.wantGrant(g)
+			c, err := k.store.Consent(k.ctx, "alice", odd[i])
+			if gone(k, c, err) != !g.RevokedAt.IsZero() {
+				k.Fatalf("client %d, %.20q: wrong consent withdrawn", i, odd[i])
+			}
+		}
+	}},
 	{name: "odd_values/key_material", run: func(k *kit) {
 		r := k.ring(1, "")
 		for _, v := range odd {
@@ -122,5 +145,25 @@ var oddChecks = []check{
 		t := storage.Token{Digest: k.digest("a"), Kind: storage.AccessToken, ExpiresAt: k.now.Add(time.Hour)} // no IssuedAt
 		k.commit(storage.Write{Tokens: []storage.Token{t}})
 		k.wantToken(t)
+
+		// The same everywhere.
+		at = k.now.Add(-time.Second + 123*time.Microsecond).In(zone)
+		end := k.now.Add(time.Hour + 457*time.Microsecond).In(zone)
+		t = k.token("b")
+		t.IssuedAt, t.ExpiresAt, t.ConsumedAt, t.RevokedAt = at, end, at, at
+		g, s := k.grant("alice", "app"), k.consent("alice", "app")
+		g.AuthTime, g.CreatedAt, g.ExpiresAt, g.RevokedAt = at, at, end, at
+		s.GrantedAt, s.ExpiresAt = at, end
+		k.commit(storage.Write{Tokens: []storage.Token{t}, Grants: []storage.Grant{g}, Consents: []storage.Consent{s}})
+		k.wantToken(t)
+		k.wantGrant(g)
+		k.wantConsent(s)
+		client, ring := k.client("app"), k.ring(1, "a")
+		client.CreatedAt, client.Secrets[0].ExpiresAt = at, end
+		ring.Keys[0].CreatedAt, ring.Keys[0].ActiveAt, ring.Keys[0].RetiredAt, ring.Keys[0].ExpiresAt = at, at, end, end
+		k.putClient(client)
+		k.wantClient(client)
+		k.swap(ring)
+		k.wantRing(ring)
 	}},
 }

@@ -18,6 +18,10 @@
 //
 //	storage.Join(myClients, mem, mem, mem)
 //
+// Codes alone, or tokens alone, leave some checks out; see [Harness]:
+//
+//	storagetest.Harness{Split: true, Open: …storage.Join(mem, myCodes, mem, mem)…}
+//
 // Run it with -race. The kit takes a few seconds on a backend that waits for its
 // disk.
 package storagetest
@@ -36,6 +40,11 @@ type Harness struct {
 	// Reopen closes s, and returns a store over the same data as if the process had
 	// ended in between. Nil for a backend that forgets.
 	Reopen func(t testing.TB, s storage.Store) storage.Store
+
+	// Split tells that codes and tokens are kept in different backends, put together by
+	// storage.Join. A Write with both is then two commits, and the kit asks of each
+	// part alone that it is made whole or not at all.
+	Split bool
 }
 
 // Run holds a backend to the contract. Each check gets a store of its own.
@@ -51,6 +60,7 @@ type check struct {
 	name    string
 	run     func(k *kit)
 	reopens bool // needs Harness.Reopen
+	whole   bool // not for Harness.Split
 }
 
 func checks() []check {
@@ -58,7 +68,7 @@ func checks() []check {
 	for _, list := range [][]check{
 		codeChecks, tokenChecks, grantChecks, consentChecks, clientChecks, keyChecks,
 		atomicChecks, raceChecks, sweepChecks, oddChecks, copyChecks, contextChecks,
-		durableChecks,
+		durableChecks, endedChecks, restoreChecks,
 	} {
 		all = append(all, list...)
 	}
@@ -69,6 +79,9 @@ func (c check) runOn(t testing.TB, h Harness) {
 	t.Helper()
 	if c.reopens && h.Reopen == nil {
 		t.Skip("the harness has no Reopen")
+	}
+	if c.whole && h.Split {
+		t.Skip("codes and tokens are not one backend")
 	}
 	k := newKit(t, h)
 	defer k.close()

@@ -44,10 +44,17 @@ func TestMutants(t *testing.T) {
 // TestSoundBackend makes sure that what the mutants are made of passes: they must
 // not be caught for a reason of their own.
 func TestSoundBackend(t *testing.T) {
-	sound := mutant{open: func() storage.Store { return memory.New() }, persists: true}
-	for _, name := range storagetest.CheckNames() {
-		if r := judge(t, name, sound); r.failed {
-			t.Errorf("%s: %s", name, r.notes)
+	for what, sound := range map[string]mutant{
+		"whole": {open: func() storage.Store { return memory.New() }, persists: true},
+		"split": {split: true, open: func() storage.Store {
+			codes, rest := memory.New(), memory.New()
+			return storage.Join(rest, codes, rest, rest)
+		}},
+	} {
+		for _, name := range storagetest.CheckNames() {
+			if r := judge(t, name, sound); r.failed {
+				t.Errorf("%s, %s: %s", what, name, r.notes)
+			}
 		}
 	}
 }
@@ -81,7 +88,7 @@ func (r *recorder) Skip(...any) { runtime.Goexit() }
 // judge runs one check on a mutant.
 func judge(t *testing.T, name string, m mutant) *recorder {
 	r := &recorder{TB: t}
-	h := storagetest.Harness{Open: func(testing.TB) storage.Store { return m.open() }}
+	h := storagetest.Harness{Open: func(testing.TB) storage.Store { return m.open() }, Split: m.split}
 	if m.persists {
 		h.Reopen = func(_ testing.TB, s storage.Store) storage.Store {
 			if m.reopen != nil {

@@ -24,6 +24,9 @@ var sweepChecks = []check{
 			w.Codes = append(w.Codes, k.code(fmt.Sprint(i)))
 			w.Tokens = append(w.Tokens, k.token(fmt.Sprint(i)))
 			w.Grants = append(w.Grants, k.grant("alice", "app"))
+			c := k.consent(fmt.Sprint("user", i), "app")
+			c.ExpiresAt = k.now.Add(time.Hour)
+			w.Consents = append(w.Consents, c)
 		}
 		k.commit(w)
 		// A used, a revoked record goes like any other.
@@ -36,7 +39,8 @@ var sweepChecks = []check{
 			c, err := k.store.Code(k.ctx, w.Codes[i].Digest)
 			t, terr := k.store.Token(k.ctx, w.Tokens[i].Digest)
 			g, gerr := k.store.Grant(k.ctx, w.Grants[i].ID)
-			if !gone(k, c, err) || !gone(k, t, terr) || !gone(k, g, gerr) {
+			s, serr := k.store.Consent(k.ctx, w.Consents[i].Subject, "app")
+			if !gone(k, c, err) || !gone(k, t, terr) || !gone(k, g, gerr) || !gone(k, s, serr) {
 				k.Fatalf("expired records are still there after 200 writes, a month later")
 			}
 		}
@@ -52,12 +56,14 @@ var sweepChecks = []check{
 		g, dead := k.grant("alice", "app"), k.grant("alice", "app")
 		g.ExpiresAt, dead.ExpiresAt = expires, expires
 		g.ID, dead.ID = storage.NewGrantID(expires), storage.NewGrantID(expires)
+		consent := k.consent("bob", "app")
+		consent.ExpiresAt = expires
 		seen, code := k.code("seen"), k.code("code")
 		seen.Digest, code.Digest = digest("seen"), digest("code")
 		seen.ExpiresAt, code.ExpiresAt = expires, expires
 		k.commit(storage.Write{
 			Tokens: []storage.Token{live, used, revoked}, Grants: []storage.Grant{g, dead},
-			Codes: []storage.Code{seen, code}, Consents: []storage.Consent{k.consent("alice", "app")},
+			Codes: []storage.Code{seen, code}, Consents: []storage.Consent{k.consent("alice", "app"), consent},
 		})
 		k.putClient(k.client("app"))
 		k.commit(storage.Write{
@@ -82,9 +88,50 @@ var sweepChecks = []check{
 		dead.RevokedAt = k.now
 		k.wantGrant(dead)
 		k.wantConsent(k.consent("alice", "app"))
+		k.wantConsent(consent)
 		k.wantClient(k.client("app"))
 		k.refuse(storage.Write{At: at, Codes: []storage.Code{seen}}, storage.ErrExists)
 		k.commit(storage.Write{At: at, Live: []string{g.ID}})
+	}},
+	{name: "sweep/the_dead_do_not_pile_up", run: func(k *kit) {
+		// However much a Write adds. A sweep that runs beside the writes may lag.
+		const rounds, n = 80, 60
+		at := func(round int) time.Time { return k.now.Add(time.Duration(round) * 24 * time.Hour) }
+		token := func(round, i int) storage.Token {
+			expires := at(round).Add(time.Hour)
+			return storage.Token{Digest: storage.NewDigest(expires, fmt.Sprint(i)), Kind: storage.AccessToken, ExpiresAt: expires}
+		}
+		for round := range rounds {
+			w := storage.Write{At: at(round)}
+			for i := range n {
+				w.Tokens = append(w.Tokens, token(round, i))
+			}
+			k.commit(w)
+		}
+		k.pass(at(rounds), 5)
+		left := 0
+		for round := range rounds {
+			for i := range n {
+				t, err := k.store.Token(k.ctx, token(round, i).Digest)
+				if !gone(k, t, err) {
+					left++
+				}
+			}
+		}
+		if left > rounds*n/2 {
+			k.Fatalf("%d of %d dead tokens are left: more are added than swept", left, rounds*n)
+		}
+	}},
+	{name: "sweep/what_outlives_its_stamp_stays", run: func(k *kit) {
+		at := k.now.Add(24 * time.Hour)
+		c, t, g := k.code("a"), k.token("a"), k.grant("alice", "app")
+		c.ExpiresAt, t.ExpiresAt, g.ExpiresAt = at.Add(time.Hour), at.Add(time.Hour), at.Add(time.Hour)
+		k.commit(storage.Write{Codes: []storage.Code{c}, Tokens: []storage.Token{t}, Grants: []storage.Grant{g}})
+		k.pass(at, 50)
+		k.wantCode(c)
+		k.wantToken(t)
+		k.wantGrant(g)
+		k.wantGrants("alice", g)
 	}},
 	{name: "sweep/a_used_token_stays_until_its_stamp", run: func(k *kit) {
 		// The token itself has expired, its family has not.

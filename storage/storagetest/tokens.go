@@ -51,6 +51,14 @@ var tokenChecks = []check{
 		k.wantToken(t)
 		k.wantToken(k.token("b"))
 	}},
+	{name: "tokens/consumed_twice_in_one_write", run: func(k *kit) {
+		t := k.token("a")
+		k.commit(storage.Write{Tokens: []storage.Token{t}})
+		twice := k.use("a", "one")
+		twice.ConsumeTokens = append(twice.ConsumeTokens, k.use("a", "other").ConsumeTokens...)
+		k.refuse(twice, storage.ErrConsumed)
+		k.wantToken(t)
+	}},
 	{name: "tokens/life_ends_at_expiry", run: func(k *kit) {
 		early, late := k.token("early"), k.token("late")
 		k.commit(storage.Write{Tokens: []storage.Token{early, late}})
@@ -64,11 +72,14 @@ var tokenChecks = []check{
 	{name: "tokens/expired_makes_room", run: func(k *kit) {
 		t := k.token("a")
 		k.commit(storage.Write{Tokens: []storage.Token{t}})
+		use := k.use("a", "answer")
+		use.Revoke = []storage.Revocation{{Token: t.Digest}}
+		k.commit(use)
 		again := t
 		again.ExpiresAt = t.ExpiresAt.Add(time.Hour)
 		k.refuse(storage.Write{At: t.ExpiresAt.Add(-time.Microsecond), Tokens: []storage.Token{again}}, storage.ErrExists)
 		k.commit(storage.Write{At: t.ExpiresAt, Tokens: []storage.Token{again}})
-		k.wantToken(again)
+		k.wantToken(again) // which is neither used nor revoked
 	}},
 	{name: "tokens/revoked", run: func(k *kit) {
 		t := k.token("a")
@@ -107,6 +118,15 @@ var tokenChecks = []check{
 		k.wantToken(mark)
 		k.refuse(storage.Write{Tokens: []storage.Token{k.token("signed")}}, storage.ErrExists)
 		k.refuse(k.use("signed", ""), storage.ErrRevoked)
+	}},
+	{name: "tokens/revoking_what_is_past_leaves_nothing", run: func(k *kit) {
+		d := storage.NewDigest(k.now, "signed")
+		k.commit(storage.Write{Revoke: []storage.Revocation{{Token: d}, {Token: k.digest("other")}}})
+		t, err := k.store.Token(k.ctx, d)
+		absent(k, t, err)
+		if t, err = k.store.Token(k.ctx, k.digest("other")); gone(k, t, err) {
+			k.Fatalf("it stopped the rest")
+		}
 	}},
 	{name: "tokens/consumed_and_revoked_in_one_write", run: func(k *kit) {
 		t := k.token("a")
