@@ -6,6 +6,9 @@ import (
 	"github.com/grantor-oauth/grantor/storage"
 )
 
+// remember is how long after its time the end of a user's authorizations counts.
+var remember = storage.RememberEnded.Microseconds()
+
 // Commit implements storage.Codes and storage.Tokens: its statements come in the order
 // in which package storage wants the conditions judged.
 func (s *Store) Commit(ctx context.Context, w storage.Write) error {
@@ -58,8 +61,9 @@ func (c *change) require(w storage.Write, at int64) {
 		c.judge(`SELECT revoked_at IS NOT NULL, FALSE FROM grants WHERE id = ? AND expires_at > ?`, id, at)
 	}
 	for _, u := range w.Unended {
-		c.judge(`SELECT count(*) > 0, FALSE FROM ended WHERE subject = ? AND client_id IN ('', ?) AND at > ?`,
-			u.Subject, u.ClientID, u.Since.UnixMicro())
+		c.judge(`SELECT count(*) > 0, FALSE FROM ended
+			WHERE subject = ? AND client_id IN ('', ?) AND at > ?3 AND at <= ?3 + ?4`,
+			u.Subject, u.ClientID, u.Since.UnixMicro(), remember)
 	}
 }
 
@@ -113,11 +117,13 @@ func (c *change) revoke(w storage.Write, at int64) {
 				WHERE subject = ?3 AND ?4 IN ('', client_id) AND revoked_at IS NULL`, at, r.Reason, r.Subject, r.ClientID)
 			c.exec(`DELETE FROM consents WHERE subject = ?1 AND ?2 IN ('', client_id)`, r.Subject, r.ClientID)
 			c.exec(`INSERT INTO ended (subject, client_id, at) VALUES (?, ?, ?)
-				ON CONFLICT DO UPDATE SET at = max(at, excluded.at)`, r.Subject, r.ClientID, at)
+				ON CONFLICT DO UPDATE SET at = iif(at <= excluded.at + ?, max(at, excluded.at), excluded.at)`,
+				r.Subject, r.ClientID, at, remember)
 		default: // a token that is stored nowhere gets a row that says it is revoked
 			mark := storage.Token{Digest: r.Token, Kind: storage.RevokedToken, ExpiresAt: r.Token.ExpiresAt()}
-			c.exec(`INSERT INTO tokens (digest, expires_at, revoked_at, record) VALUES (?, ?, ?, ?)
-				ON CONFLICT DO UPDATE SET revoked_at = coalesce(revoked_at, excluded.revoked_at)`,
+			c.exec(`UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE digest = ?`, at, r.Token[:])
+			c.exec(`INSERT INTO tokens (digest, expires_at, revoked_at, record)
+				SELECT ?1, ?2, ?3, ?4 WHERE ?2 > ?3 ON CONFLICT DO NOTHING`,
 				r.Token[:], mark.ExpiresAt.UnixMicro(), at, blob{&mark})
 		}
 	}
@@ -129,14 +135,15 @@ func (c *change) revoke(w storage.Write, at int64) {
 // expires later than its name says is passed over until then.
 func (c *change) sweep(w storage.Write, at int64) {
 	digest := storage.NewDigest(w.At, "")
+	some := 16 + 2*(len(w.Codes)+len(w.Tokens)+len(w.Grants))
 	c.exec(`DELETE FROM codes WHERE digest IN (SELECT digest FROM codes
-		WHERE digest < ? AND expires_at <= ? ORDER BY digest LIMIT 16)`, digest[:6], at)
+		WHERE digest < ? AND expires_at <= ? ORDER BY digest LIMIT ?)`, digest[:6], at, some)
 	c.exec(`DELETE FROM tokens WHERE digest IN (SELECT digest FROM tokens
-		WHERE digest < ? AND expires_at <= ? ORDER BY digest LIMIT 16)`, digest[:6], at)
+		WHERE digest < ? AND expires_at <= ? ORDER BY digest LIMIT ?)`, digest[:6], at, some)
 	c.exec(`DELETE FROM grants WHERE id IN (SELECT id FROM grants
-		WHERE id < ? AND expires_at <= ? ORDER BY id LIMIT 16)`, storage.NewGrantID(w.At)[:12], at)
+		WHERE id < ? AND expires_at <= ? ORDER BY id LIMIT ?)`, storage.NewGrantID(w.At)[:12], at, some)
 	c.exec(`DELETE FROM consents WHERE (subject, client_id) IN (SELECT subject, client_id FROM consents
 		WHERE expires_at <= ? LIMIT 16)`, at)
 	c.exec(`DELETE FROM ended WHERE (subject, client_id) IN (SELECT subject, client_id FROM ended
-		WHERE at < ? LIMIT 16)`, at-storage.RememberEnded.Microseconds())
+		WHERE at < ? LIMIT 16)`, at-remember)
 }
