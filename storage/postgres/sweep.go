@@ -174,6 +174,7 @@ func byEnd(table, end string) edge {
 // sweep tells whether it left something. An error only means that it is done later: who
 // has stored something has nothing to do with it.
 func (db *DB) sweep(ctx context.Context, cutoff time.Time) (more bool) {
+	again := false
 	left := make([]int, len(edges))
 	for i := range left {
 		left[i] = i
@@ -185,15 +186,16 @@ func (db *DB) sweep(ctx context.Context, cutoff time.Time) (more bool) {
 				return false
 			}
 			n, err := db.sweepSome(ctx, edges[i], cutoff, &db.sweeper.passed[i])
-			if err != nil {
-				return worthRepeating(err)
+			if err != nil { // a table that cannot be swept now does not keep the others full
+				again = again || worthRepeating(err)
+				continue
 			}
 			if n == sweepBatch {
 				full = append(full, i)
 			}
 		}
 		if left = full; len(left) == 0 {
-			return false
+			return again
 		}
 	}
 	return true

@@ -1,11 +1,14 @@
 package postgres_test
 
 import (
+	"context"
 	"encoding/binary"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/grantor-oauth/grantor/storage"
 	"github.com/grantor-oauth/grantor/storage/postgres"
@@ -120,6 +123,37 @@ func TestReplicasSweepEverything(t *testing.T) {
 	}
 	if got := count(); got != n {
 		t.Errorf("%d rows are left, want the %d consents that have no end", got, n)
+	}
+}
+
+// A table that somebody has locked is swept later, and the others all the same.
+func TestOneTableDoesNotHoldUpTheSweepOfOthers(t *testing.T) {
+	url := newSchema(t, shared(t))
+	db := open(t, url, postgres.Options{LockTimeout: 50 * time.Millisecond})
+	now := time.Now()
+	expired := now.Add(-time.Hour)
+	w := storage.Write{At: now.Add(-2 * time.Hour)}
+	for i := range 10 {
+		w.Codes = append(w.Codes, storage.Code{Digest: storage.NewDigest(expired, strconv.Itoa(i)), ExpiresAt: expired})
+	}
+	if err := db.Commit(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(t.Context(), "BEGIN; LOCK TABLE grantor_tokens IN SHARE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	for end, at := time.Now().Add(5*time.Second), now; do(t, url, "SELECT count(*) FROM grantor_codes") > 0; at = at.Add(time.Second) {
+		if time.Now().After(end) {
+			t.Fatal("the dead codes are still there")
+		}
+		if err := db.Commit(t.Context(), storage.Write{At: at, Consents: []storage.Consent{{Subject: "alice"}}}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
