@@ -16,16 +16,17 @@
 //
 // A commit is one transaction and one round trip. It is acknowledged after the server
 // has it on its disk, and after its synchronous standbys have, if there are any
-// (synchronous_standby_names). A server or role that is set to synchronous_commit = off
-// is told otherwise for our transactions; stronger settings stay. Nothing here helps
-// against fsync = off.
+// (synchronous_standby_names). A server, role or URL that is set to less, which is
+// synchronous_commit = off, local or remote_write, is told otherwise for our transactions;
+// what is stronger stays. Nothing here helps against fsync = off.
 //
 // A transaction that lost against another one (a serialization failure, a deadlock) is
 // repeated, within the context. So is one of which nothing was sent. If the connection
 // is lost on the way, Commit says that the outcome is unknown, and does not guess; what
 // is there afterwards is the whole Write or none of it. A read whose connection is lost
 // is asked again once, on another connection. After a failover the first request or two
-// can fail; nothing needs a restart.
+// can fail; nothing needs a restart. Where a server vanishes without a word, they wait for
+// [Options.AnswerTimeout] first.
 //
 // Expired codes, tokens, grants and consents are removed beside the commits, a few
 // hundred at a time, by whichever replica comes first. A sweep runs while commits come
@@ -68,14 +69,23 @@
 //
 // See [Options] for the pool and the timeouts. Pools of all replicas together have to
 // stay below the server's max_connections. With several servers, name them all, and the
-// one that takes writes is found, after a failover as well:
+// one that takes writes is found, after a failover as well (target_session_attrs is
+// read-write unless the URL says otherwise; a standby answers too late to be asked):
 //
-//	postgres://authz@db1,db2/authz?target_session_attrs=read-write
+//	postgres://authz@db1,db2/authz
 //
 // Behind PgBouncer in transaction mode add default_query_exec_mode=exec (or
-// simple_protocol), and tell PgBouncer to ignore_startup_parameters = lock_timeout,
-// idle_in_transaction_session_timeout; set those for the role then. [OpenPool] takes a
-// pool that the host has configured itself.
+// simple_protocol). PgBouncer does not pass on what a connection asks for when it begins,
+// so tell it to ignore_startup_parameters = statement_timeout, lock_timeout,
+// idle_in_transaction_session_timeout, and set those, and search_path in place of the one
+// in the URL, for the role:
+//
+//	ALTER ROLE authz SET search_path = authz;
+//	ALTER ROLE authz SET statement_timeout = '10s';
+//	ALTER ROLE authz SET lock_timeout = '3s';
+//	ALTER ROLE authz SET idle_in_transaction_session_timeout = '10s';
+//
+// [OpenPool] takes a pool that the host has configured itself.
 //
 // Rows are inserted once, updated at most twice and deleted in the order of their keys.
 // The default autovacuum copes; on busy servers make it come earlier on grantor_tokens
@@ -103,7 +113,9 @@
 //     expiry, at one end of the key space: spread them, before there is load, with
 //     ALTER TABLE grantor_tokens ALTER PRIMARY KEY USING COLUMNS (digest) USING HASH, and
 //     the same for grantor_codes and grantor_grants (id).
-//   - YugabyteDB: run Migrate with yb_use_hash_splitting_by_default = off, for its default
+//   - YugabyteDB: its DDL is not part of a transaction unless it is told so, so let one
+//     process run Migrate, before the others start; if it dies in the middle, drop the
+//     grantor_ tables it has made and run it again. Run Migrate with yb_use_hash_splitting_by_default = off, for its default
 //     of hashed keys turns each sweep and each list into a scan of the table; split the
 //     tables by range if one tablet gets too hot. Enable yb_enable_read_committed_isolation,
 //     or let the repetitions do the work.

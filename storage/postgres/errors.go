@@ -78,13 +78,14 @@ const (
 	tooMany         = "53300"
 	diskFull        = "53100"
 	starting        = "57P03"
+	badProtocol     = "08P01"
 	lockUnavailable = "55P03"
 	cancelled       = "57014"
 )
 
 var cures = map[string]string{
 	undefinedTable:  "the tables are not there: call postgres.Migrate, or open without SkipMigrations; if they are in a schema of their own, name it in the URL with search_path",
-	readOnly:        "this server is a standby or set to read-only: name the primary, or name all of them in the URL with target_session_attrs=read-write",
+	readOnly:        "this server is a standby or set to read-only: name the primary, or name all of them in the URL, and the one that takes writes is found (target_session_attrs=read-write)",
 	wrongPassword:   "the password in the URL (or in PGPASSWORD or ~/.pgpass) is wrong for this user",
 	notAuthorized:   "the server does not let this user in from here: look at its pg_hba.conf, and whether the role exists and has LOGIN",
 	noDatabase:      "create the database, or correct its name in the URL",
@@ -92,6 +93,7 @@ var cures = map[string]string{
 	tooMany:         "the server has no connection left: raise its max_connections, or lower MaxConns so that all replicas together stay below",
 	diskFull:        "the server's disk is full: make room",
 	starting:        "the server is starting or shutting down: try again shortly",
+	badProtocol:     "if a startup parameter is not supported, there is a pooler in between: see the settings for PgBouncer in this package's documentation",
 	lockUnavailable: "another transaction holds the rows for longer than lock_timeout: look for it in pg_stat_activity and pg_locks",
 	cancelled:       "the statement took longer than statement_timeout, or somebody cancelled it",
 	serialization:   "too many transactions at once changed the same rows: try again",
@@ -104,6 +106,10 @@ func cure(err error) string {
 	}
 	var dns *net.DNSError
 	switch {
+	case errors.Is(err, pgconn.ErrReadOnlyConnection):
+		return cures[readOnly]
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the server does not answer in time: look at it and at the network between, or correct host and port in the URL"
 	case errors.As(err, &dns):
 		return "the host in the URL is not known: correct it"
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -142,7 +142,11 @@ func TestAReadOnlyServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer standby.Close()
-	db := open(t, standby.URL())
+	_, err = postgres.Open(t.Context(), standby.URL())
+	wantCure(t, err, "target_session_attrs=read-write")
+	wantCure(t, postgres.Migrate(t.Context(), standby.URL()), "target_session_attrs=read-write")
+
+	db := open(t, standby.URL()+"&target_session_attrs=any")
 	if _, err := db.Keys(t.Context()); err != nil {
 		t.Errorf("reading from a standby: %v", err)
 	}
@@ -185,6 +189,109 @@ func TestSomebodyHoldsTheRows(t *testing.T) {
 	}
 	if err := db.Commit(t.Context(), e.write); err != nil {
 		t.Errorf("after the rows were let go: %v", err)
+	}
+}
+
+func TestAStatementThatTakesTooLong(t *testing.T) {
+	url := newSchema(t, shared(t))
+	db := open(t, url, postgres.Options{StatementTimeout: 100 * time.Millisecond, LockTimeout: -1})
+	pool, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	tx, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE grantor_clients"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Client(t.Context(), "app")
+	wantCure(t, err, "statement_timeout")
+	wantCure(t, db.PutClient(t.Context(), storage.Client{ID: "app"}), "statement_timeout")
+}
+
+// Whoever hangs up in the middle of a commit loses that connection, and nobody else theirs.
+func TestACallerThatLeavesCostsOneConnection(t *testing.T) {
+	url := newSchema(t, shared(t))
+	const name, size = "left", 6
+	db := open(t, url, postgres.Options{MinConns: size, MaxConns: size, ApplicationName: name})
+	e := exchanges(t, db, 1)[0]
+	const ours = " FROM pg_stat_activity WHERE application_name = '" + name + "'"
+	await := func(what, query string, n int) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); do(t, url, query) != n; {
+			if time.Now().After(end) {
+				t.Fatalf("%s: got %d, want %d", what, do(t, url, query), n)
+			}
+		}
+	}
+	await("connections", "SELECT count(*)"+ours, size)
+	do(t, url, "CREATE TABLE before AS SELECT pid"+ours)
+	pool, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	tx, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	if _, err := tx.Exec(t.Context(), "SELECT 1 FROM grantor_codes FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	outcome := make(chan error)
+	go func() { outcome <- db.Commit(ctx, e.write) }()
+	await("waiting", "SELECT count(*)"+ours+" AND wait_event_type = 'Lock'", 1)
+	cancel()
+	if err := <-outcome; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the end of the context", err)
+	}
+	await("connections that are left", "SELECT count(*)"+ours+" AND pid IN (SELECT pid FROM before)", size-1)
+	time.Sleep(200 * time.Millisecond)
+	await("connections that are left later", "SELECT count(*)"+ours+" AND pid IN (SELECT pid FROM before)", size-1)
+}
+
+func TestThereAreNoMoreConnectionsThanAllowed(t *testing.T) {
+	url := newSchema(t, shared(t))
+	const name, size = "few", 3
+	db := open(t, url, postgres.Options{MaxConns: size, MinConns: 10, ApplicationName: name})
+	for _, err := range crowd(30, func(int) error { return db.PutClient(t.Context(), storage.Client{ID: "app"}) }) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := do(t, url, "SELECT count(*) FROM pg_stat_activity WHERE application_name = '"+name+"'"); n == 0 || n > size {
+		t.Errorf("there are %d connections, want up to %d", n, size)
+	}
+}
+
+// Somebody takes the connection and never says a word.
+func TestNobodyAnswers(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	url := "postgres://user:hunter2@" + l.Addr().String() + "/db?sslmode=disable"
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for _, err := range crowd(2, func(i int) error {
+		if i == 0 {
+			return postgres.Migrate(ctx, url)
+		}
+		_, err := postgres.Open(ctx, url)
+		return err
+	}) {
+		wantCure(t, err, "does not answer in time")
+	}
+	if d := time.Since(start); d > 8*time.Second {
+		t.Errorf("it took %s", d)
 	}
 }
 

@@ -107,7 +107,7 @@ func list[T any](ctx context.Context, db *DB, after string, limit int, p pages[T
 
 func (p *pages[T]) read(ctx context.Context, db *DB, from []byte, size int) ([]found[T], error) {
 	var page []found[T]
-	err := db.read(ctx, func(conn *pgx.Conn) error {
+	err := db.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		page = page[:0]
 		rows, err := conn.Query(ctx, p.sql, append([]any{from, size}, p.args...)...)
 		if err != nil {

@@ -213,6 +213,26 @@ func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 	}
 }
 
+// A setting that does without the standby is not ours to follow.
+func TestTheStandbyCountsWhateverIsSet(t *testing.T) {
+	primary := postgrestest.New(t)
+	db := open(t, primary.URL()+"&synchronous_commit=local")
+	e := exchanges(t, db, 1)[0]
+	standby, err := primary.Standby()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer standby.Close()
+	if err := standby.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := db.Commit(ctx, e.write); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without the standby: got %v, want the end of the context", err)
+	}
+}
+
 func TestAStandbyTakesOver(t *testing.T) {
 	primary := postgrestest.New(t)
 	standby, err := primary.Standby()
@@ -220,7 +240,7 @@ func TestAStandbyTakesOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer standby.Close()
-	url := bothHosts(t, primary.URL(), standby.URL())
+	url := bothHosts(t, standby.URL(), primary.URL())
 	db := open(t, url, postgres.Options{MinConns: 4})
 	all := exchanges(t, db, 3)
 	if err := db.Commit(t.Context(), all[0].write); err != nil {
@@ -243,7 +263,7 @@ func TestAStandbyTakesOver(t *testing.T) {
 	}
 }
 
-// bothHosts names two servers in one URL, of which the one that takes writes is chosen.
+// bothHosts names two servers in one URL.
 func bothHosts(t *testing.T, a, b string) string {
 	t.Helper()
 	_, hostB, _ := strings.Cut(b, "@")
@@ -252,5 +272,5 @@ func bothHosts(t *testing.T, a, b string) string {
 	if !found {
 		t.Fatalf("unexpected URL %s", a)
 	}
-	return before + "," + hostB + "/grantor?" + after + "&target_session_attrs=read-write"
+	return before + "," + hostB + "/grantor?" + after
 }

@@ -66,6 +66,8 @@ func Migrate(ctx context.Context, url string) error {
 	if err != nil {
 		return errURL
 	}
+	// The timeouts count here as well: a migration that is cut off must not keep its lock.
+	Options{}.configure(config, settingsIn(url))
 	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
 		return explain(ctx, "connecting", err)

@@ -1,12 +1,15 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -22,6 +25,8 @@ type DB struct {
 	inUse  sync.RWMutex
 	closed atomic.Bool
 
+	answerTimeout time.Duration // 0: for ever
+
 	// renewed is when the pool was emptied last, in nanoseconds.
 	renewed atomic.Int64
 
@@ -34,7 +39,9 @@ var _ storage.Store = (*DB)(nil)
 // "postgres://user:password@host:5432/database", or a list of keywords and values as
 // psql takes it, and makes or updates the tables.
 //
-// It fails at once if nobody answers: ctx bounds how long it tries.
+// It fails at once if nobody answers: ctx bounds how long it tries. A server that takes
+// no writes is passed over, because what a standby says is a little out of date; where the
+// URL says target_session_attrs, that counts.
 func Open(ctx context.Context, url string, options ...Options) (*DB, error) {
 	var o Options
 	if len(options) > 0 {
@@ -59,9 +66,12 @@ func Open(ctx context.Context, url string, options ...Options) (*DB, error) {
 }
 
 // OpenPool uses connections of the host's. Close leaves the pool open, and of the
-// options only SkipMigrations counts: timeouts and limits are the pool's own. Set
-// lock_timeout and idle_in_transaction_session_timeout there, or one stuck client of the
-// database can hold up others without end.
+// options only SkipMigrations and AnswerTimeout count: limits and the other timeouts are
+// the pool's own. Set statement_timeout, lock_timeout and
+// idle_in_transaction_session_timeout there, or one stuck client of the database can hold
+// up others without end, and target_session_attrs=read-write. With such a pool we do not
+// see the warning of a server whose wait for a synchronous standby an operator has
+// cancelled.
 func OpenPool(ctx context.Context, pool *pgxpool.Pool, options ...Options) (*DB, error) {
 	var o Options
 	if len(options) > 0 {
@@ -71,7 +81,7 @@ func OpenPool(ctx context.Context, pool *pgxpool.Pool, options ...Options) (*DB,
 }
 
 func open(ctx context.Context, pool *pgxpool.Pool, o Options) (*DB, error) {
-	db := &DB{pool: pool}
+	db := &DB{pool: pool, answerTimeout: max(0, cmp.Or(o.AnswerTimeout, 30*time.Second))}
 	db.sweeper.init()
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
@@ -126,7 +136,7 @@ func (db *DB) end() { db.inUse.RUnlock() }
 var errURL = errors.New(`postgres: the URL cannot be read; write it as "postgres://user:password@host:5432/database" (it is not repeated here because it may hold a password)`)
 
 // settings tells what a URL sets where a parsed one no longer does.
-type settings struct{ maxConns, connectTimeout bool }
+type settings struct{ maxConns, connectTimeout, sessionAttrs bool }
 
 func settingsIn(raw string) settings {
 	has := func(name string) bool {
@@ -135,5 +145,9 @@ func settingsIn(raw string) settings {
 		}
 		return strings.Contains(raw, name)
 	}
-	return settings{maxConns: has("pool_max_conns"), connectTimeout: has("connect_timeout")}
+	return settings{
+		maxConns:       has("pool_max_conns"),
+		connectTimeout: has("connect_timeout"),
+		sessionAttrs:   has("target_session_attrs") || os.Getenv("PGTARGETSESSIONATTRS") != "",
+	}
 }

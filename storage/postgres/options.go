@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -38,6 +39,11 @@ type Options struct {
 	// a longer wait means that something is stuck.
 	LockTimeout time.Duration
 
+	// AnswerTimeout is how long we wait for the server's answer to a read or a commit, if
+	// the context does not end before: for a server that has vanished without a word, or
+	// waits for a synchronous standby that has. Zero means 30 s, negative no limit.
+	AnswerTimeout time.Duration
+
 	// ApplicationName is how the connections appear in pg_stat_activity. Empty means
 	// "grantor".
 	ApplicationName string
@@ -58,6 +64,10 @@ func (o Options) configure(c *pgxpool.Config, url settings) {
 	}
 	if o.ConnectTimeout > 0 || c.ConnConfig.ConnectTimeout == 0 || !url.connectTimeout {
 		c.ConnConfig.ConnectTimeout = cmp.Or(o.ConnectTimeout, 3*time.Second)
+	}
+	c.PingTimeout = cmp.Or(c.PingTimeout, c.ConnConfig.ConnectTimeout)
+	if c.ConnConfig.ValidateConnect == nil && !url.sessionAttrs {
+		c.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	set := func(name string, wanted, usual time.Duration) {
 		if _, ok := c.ConnConfig.RuntimeParams[name]; ok && wanted == 0 {

@@ -74,7 +74,7 @@ func one[T any](ctx context.Context, db *DB, v *T, sql string, args []any, fill 
 	}
 	defer db.end()
 	var data []byte
-	err := db.read(ctx, func(conn *pgx.Conn) error {
+	err := db.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, sql, args...).Scan(append([]any{&data}, columns...)...)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -94,21 +94,25 @@ func one[T any](ctx context.Context, db *DB, v *T, sql string, args []any, fill 
 
 // read asks again, once, if the connection turns out to be lost, and a few times if the
 // server says that the same question may be answered next time.
-func (db *DB) read(ctx context.Context, query func(*pgx.Conn) error) error {
+func (db *DB) read(ctx context.Context, query func(context.Context, *pgx.Conn) error) error {
 	fresh := false
 	for attempt := 0; ; attempt++ {
 		conn, err := db.acquire(ctx, fresh)
 		if err != nil {
 			return err
 		}
-		err = query(conn.Conn())
+		answered, cancel := db.patience(ctx)
+		err = query(answered, conn.Conn())
+		cancel()
 		lost := conn.Conn().IsClosed()
 		conn.Release()
+		if lost && err != nil {
+			db.suspect(ctx)
+		}
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return err
 		case lost && !fresh:
-			db.renew()
 			fresh = true
 		case worthRepeating(err) && attempt+1 < maxAttempts:
 			pause(ctx, attempt)

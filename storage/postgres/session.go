@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,8 +14,9 @@ const (
 	warned    = "grantor.warning"
 )
 
-// forgets tells whether a connection acknowledges commits before they are on the disk
-// (synchronous_commit is off). That can come from the URL, the role, the database or the
+// forgets tells whether a connection acknowledges commits before they are on the disk, or
+// before they are on that of a synchronous standby: an acknowledged revocation would come
+// back after a crash, or a failover. That can come from the URL, the role, the database or the
 // server, so the connection itself is asked, once. What is stronger than "on" stays.
 func forgets(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	custom := conn.PgConn().CustomData()
@@ -26,9 +28,9 @@ func forgets(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	if err != nil {
 		return false, unsent{err}
 	}
-	off := synchronous != nil && *synchronous == "off"
-	custom[forgetful] = off
-	return off, nil
+	less := synchronous != nil && slices.Contains([]string{"off", "local", "remote_write"}, *synchronous)
+	custom[forgetful] = less
+	return less, nil
 }
 
 // noteWarning remembers what a commit must not overlook: when the wait for a synchronous

@@ -117,7 +117,9 @@ func (db *DB) try(ctx context.Context, statements []statement, fresh bool) ([]in
 	defer conn.Release()
 	custom := conn.Conn().PgConn().CustomData()
 	delete(custom, warned)
-	rows, err := send(ctx, conn.Conn(), statements)
+	answered, cancel := db.patience(ctx)
+	defer cancel()
+	rows, err := send(answered, conn.Conn(), statements)
 	if err == nil {
 		if warning, ok := custom[warned]; ok {
 			return nil, fmt.Errorf("%w: %v", errNotReplicated, warning)
@@ -126,7 +128,7 @@ func (db *DB) try(ctx context.Context, statements []statement, fresh bool) ([]in
 	}
 	switch {
 	case conn.Conn().IsClosed():
-		db.renew()
+		db.suspect(ctx)
 		if !pgconn.SafeToRetry(err) {
 			err = fmt.Errorf("%w: %w", errUnknown, err)
 		}
@@ -181,18 +183,45 @@ func send(ctx context.Context, conn *pgx.Conn, statements []statement) ([]int64,
 
 // acquire takes a connection from the pool; a fresh one has just been heard of.
 func (db *DB) acquire(ctx context.Context, fresh bool) (*pgxpool.Conn, error) {
-	for {
+	// After a restart of the server all are dead, and are found out one by one; the pool
+	// makes a new one at the latest when none is left. If that one is dead as well, so is
+	// the server behind the pooler that we talk to.
+	for left := db.pool.Stat().MaxConns(); ; left-- {
 		conn, err := db.pool.Acquire(ctx)
 		if err != nil || !fresh {
 			return conn, err
 		}
-		// After a restart of the server all are dead, and are found out one by one; the
-		// pool makes a new one at the latest when none is left.
-		if err := conn.Ping(ctx); err == nil || ctx.Err() != nil {
+		if err = db.ping(ctx, conn); err == nil || ctx.Err() != nil {
 			return conn, nil
 		}
 		_ = conn.Conn().Close(ctx) // the pool drops it
 		conn.Release()
+		if left <= 0 {
+			return nil, err
+		}
+	}
+}
+
+func (db *DB) ping(ctx context.Context, conn *pgxpool.Conn) error {
+	ctx, cancel := db.patience(ctx)
+	defer cancel()
+	return conn.Ping(ctx)
+}
+
+// patience bounds the wait for one answer. A server that has vanished from the network
+// says nothing, and TCP notices after a quarter of an hour.
+func (db *DB) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	if db.answerTimeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, db.answerTimeout)
+}
+
+// suspect lets go of all connections because one was lost, unless it was our caller who
+// left in the middle: clients that hang up must not cost the others their connections.
+func (db *DB) suspect(ctx context.Context) {
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		db.renew()
 	}
 }
 
