@@ -46,7 +46,7 @@ func Check(ctx context.Context, path string) (Contents, error) {
 	case errors.Is(err, bberrors.ErrVersionMismatch):
 		return found, openError(path, fmt.Errorf("%w: it is in a format of bbolt that this version does not know", ErrNewer))
 	case err != nil:
-		return found, openError(path, fmt.Errorf("%w: %w", ErrCorrupt, err))
+		return found, openError(path, corrupt(err))
 	}
 	defer db.Close()
 	// What the records say means nothing while the skeleton is broken.
@@ -213,9 +213,15 @@ func (c *checker) hasGrant(t *txn, entry []byte) bool {
 	return false
 }
 
-// pages has bbolt see whether every page is either reachable or free.
+// pages has bbolt see whether every page is either reachable or free. It does so in a
+// goroutine, which ends when all that it has to say has been heard.
 func (c *checker) pages(t *txn) error {
-	for err := range t.tx.Check() {
+	said := t.tx.Check()
+	defer func() {
+		for range said {
+		}
+	}()
+	for err := range said {
 		if err := c.fault("%v", err); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -111,6 +112,8 @@ func TestCheckFindsDamage(t *testing.T) {
 		for what, answer := range w.ask(db) {
 			if err, failed := answer.(error); failed {
 				t.Errorf("bit %d of byte %d: Check finds nothing, and %s is %v", bit, at, what, err)
+			} else if !reflect.DeepEqual(answer, w.answers[what]) {
+				t.Errorf("bit %d of byte %d: Check finds nothing, and %s is wrong", bit, at, what)
 			}
 		}
 		db.Close()

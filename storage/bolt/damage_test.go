@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,6 +111,9 @@ func (w *world) survey(t *testing.T, path, how string) (refusedIt, found bool) {
 	if err != nil {
 		if !errors.Is(err, bolt.ErrCorrupt) && !errors.Is(err, bolt.ErrNewer) && !errors.Is(err, bolt.ErrForeign) {
 			t.Errorf("%s: Open: %v", how, err)
+		}
+		if says := err.Error(); strings.Contains(says, "\n") || !strings.Contains(says, path) || strings.Count(says, "bolt: ") != 1 {
+			t.Errorf("%s: not one clear line: %q", how, says)
 		}
 		after, err := os.ReadFile(path)
 		if err != nil || !bytes.Equal(before, after) {

@@ -33,6 +33,14 @@ type panicError struct{ reason string }
 func (e panicError) Error() string { return ErrCorrupt.Error() + ": " + e.reason }
 func (e panicError) Unwrap() error { return ErrCorrupt }
 
+// corrupt makes an ErrCorrupt of what stopped bbolt from opening a file.
+func corrupt(err error) error {
+	if errors.Is(err, ErrCorrupt) {
+		return err // guard has said so
+	}
+	return fmt.Errorf("%w: %w", ErrCorrupt, err)
+}
+
 // read runs fn in a read transaction.
 func (db *DB) read(fn func(t *txn) error) error {
 	return db.explain(guard(func() error {

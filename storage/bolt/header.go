@@ -58,7 +58,7 @@ func check(path string) error {
 	case errors.Is(err, bberrors.ErrVersionMismatch):
 		return fmt.Errorf("%w: it is in a format of bbolt that this version does not know", ErrNewer)
 	default:
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return corrupt(err)
 	}
 	if err := checkSkeleton(f, false); err != nil {
 		return err

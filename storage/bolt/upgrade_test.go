@@ -2,10 +2,12 @@ package bolt_test
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -112,8 +114,8 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// TestUpgradeKilled kills processes that are opening an old file, each a little later
-// than the one before. Whatever that leaves, the next one finds everything.
+// TestUpgradeKilled kills 50 processes that are opening an old file, spread over the time
+// which that takes. Whatever that leaves is sound, and the next one finds everything.
 func TestUpgradeKilled(t *testing.T) {
 	if path := os.Getenv("GRANTOR_TEST_UPGRADE"); path != "" {
 		fmt.Println("ready")
@@ -121,12 +123,13 @@ func TestUpgradeKilled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		fmt.Println("open")
 		db.Close()
 		return
 	}
-	schemas := map[uint64]int{}
-	for i := range 50 {
-		path := landed(t, "schema1.db")
+	// upgrade opens a file in another process, which it kills, unless after is negative,
+	// and returns how long the process took to open it.
+	upgrade := func(path string, after time.Duration) time.Duration {
 		cmd := exec.Command(os.Args[0], "-test.run", "^TestUpgradeKilled$")
 		cmd.Env = append(os.Environ(), "GRANTOR_TEST_UPGRADE="+path)
 		out, err := cmd.StdoutPipe()
@@ -136,19 +139,102 @@ func TestUpgradeKilled(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		lines := bufio.NewReader(out)
+		if _, err := lines.ReadString('\n'); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(i) * 12 * time.Microsecond)
-		cmd.Process.Kill()
-		cmd.Wait()
+		begun := time.Now()
+		if after < 0 {
+			_, _ = lines.ReadString('\n')
+		}
+		took := time.Since(begun)
+		if after >= 0 {
+			time.Sleep(after)
+			cmd.Process.Kill()
+		}
+		_ = cmd.Wait()
+		return took
+	}
+	takes := time.Minute
+	for range 3 {
+		takes = min(takes, upgrade(landed(t, "schema1.db"), -1))
+	}
+	schemas := map[uint64]int{}
+	for i := range 50 {
+		path := landed(t, "schema1.db")
+		upgrade(path, takes*time.Duration(i)/40)
+		if _, err := bolt.Check(t.Context(), path); err != nil {
+			t.Errorf("killed at point %d: %v", i, err)
+		}
 		schemas[bolt.SchemaOf(path)]++
 		db, err := bolt.Open(path)
 		if err != nil {
-			t.Fatalf("killed after %d steps: %v", i, err)
+			t.Fatalf("killed at point %d: %v", i, err)
 		}
 		wantEverything(t, db)
+		if got := db.Schema(); got != 2 {
+			t.Errorf("killed at point %d: it has schema %d after it was opened again", i, got)
+		}
 		db.Close()
 	}
-	t.Logf("schemas found after the kill: %v", schemas)
+	t.Logf("killed within %v; schemas found after that: %v", takes*5/4, schemas)
+	if schemas[1] == 0 || schemas[2] == 0 {
+		t.Errorf("all were killed before the upgrade, or all after it: %v", schemas)
+	}
+}
+
+// TestUpgradeCutOff makes of an old file what a machine that loses its power can leave of
+// the upgrade: any of the pages that were written before the one that counts, the meta page.
+func TestUpgradeCutOff(t *testing.T) {
+	path := landed(t, "schema1.db")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := bolt.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const page = 4096 // of the file in testdata
+	random := rand.New(rand.NewPCG(7, 8))
+	written := 0
+	for i := range 50 {
+		state := bytes.Clone(before)
+		if len(after) > len(before) && i%2 == 0 { // it grows first
+			state = append(state, make([]byte, len(after)-len(before))...)
+		}
+		for at := 2 * page; at < min(len(state), len(after)); at += page {
+			if !bytes.Equal(state[at:at+page], after[at:at+page]) && random.IntN(2) == 0 {
+				copy(state[at:at+page], after[at:])
+				written++
+			}
+		}
+		if err := os.WriteFile(path, state, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := bolt.SchemaOf(path); got != 1 {
+			t.Errorf("state %d: schema %d before the upgrade is complete", i, got)
+		}
+		db, err := bolt.Open(path)
+		if err != nil {
+			t.Fatalf("state %d: %v", i, err)
+		}
+		wantEverything(t, db)
+		if got := db.Schema(); got != 2 {
+			t.Errorf("state %d: it has schema %d after it was opened", i, got)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if written == 0 {
+		t.Error("the upgrade writes no pages; nothing was tested")
+	}
 }
