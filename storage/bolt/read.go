@@ -48,7 +48,9 @@ func one[T any](ctx context.Context, db *DB, b bucket, key []byte) (record *T, e
 	return record, nil
 }
 
-// ListClients returns up to limit clients whose ID sorts after the given one.
+// ListClients returns up to limit clients whose ID sorts after the given one. This list and
+// the others come in the order of the IDs' bytes, except that IDs which share their first
+// 4096 bytes are in an order of their own among themselves.
 func (db *DB) ListClients(ctx context.Context, after string, limit int) ([]storage.Client, error) {
 	return list[storage.Client](ctx, db, clients, nil, after, limit)
 }
