@@ -47,7 +47,7 @@
 //	grantor_consents    consents, by subject and client_id
 //	grantor_endings     when a user's authorizations were ended, for an hour
 //	grantor_keys        the key ring, in one row
-//	grantor_migrations  the version of the tables
+//	grantor_migrations  the version of the tables; grantor_migrations_lock: who changes it
 //
 // They are in the first schema of the search path; a schema of their own is chosen in
 // the URL, with search_path=authz. What conditions are judged by is in columns, instants

@@ -2,191 +2,158 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
-	"strconv"
-	"strings"
+	"log/slog"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+	"github.com/pressly/goose/v3/lock"
 )
-
-// There is no migration library here. All we need is files in order, one transaction
-// each, under a lock that every PostgreSQL-like engine has. The libraries bring more:
-// golang-migrate leaves a "dirty" mark that a person must clear when a process dies in
-// the middle, goose has no unique versions and wants advisory locks, and through what
-// they require both would raise the OpenTelemetry modules of everyone who embeds the
-// server by many versions.
 
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// migration is one step of the schema.
-type migration struct {
-	version int64
-	sql     string
-}
+const (
+	versionTable = "grantor_migrations"
+	lockTable    = "grantor_migrations_lock"
 
-// migrations are in order, numbered from 1 without gaps.
-var migrations = readMigrations(migrationFiles)
+	// Whoever migrates holds a row, and says every so often that it is still at it: a
+	// process that dies holds up the others for one lease. Advisory locks, which go with
+	// the connection, are not there on every engine, and not safe behind every pooler.
+	lockLease     = 15 * time.Second
+	lockHeartbeat = 3 * time.Second
 
-func readMigrations(files fs.FS) []migration {
-	names, err := fs.Glob(files, "migrations/*.sql")
-	if err != nil {
-		panic(err) // the pattern is wrong
-	}
-	slices.Sort(names)
-	var all []migration
-	for i, name := range names {
-		sql, err := fs.ReadFile(files, name)
-		if err != nil {
-			panic(err) // it is part of the program
-		}
-		number, _, _ := strings.Cut(strings.TrimPrefix(name, "migrations/"), "_")
-		version, err := strconv.ParseInt(number, 10, 64)
-		if err != nil || version != int64(i+1) {
-			panic("postgres: " + name + " is out of order")
-		}
-		all = append(all, migration{version, string(sql)})
-	}
-	return all
-}
-
-func newest() int64 { return int64(len(migrations)) }
+	// How often the others look whether it is free, and how many times.
+	lockEvery = 100 * time.Millisecond
+	lockTries = 3000
+)
 
 // Migrate makes or updates the tables, for hosts whose server runs under a role that may
 // not: call it with the URL of one that may, and open the store with SkipMigrations.
 // The server's role then needs SELECT, INSERT, UPDATE and DELETE on the tables. Doing it
-// again changes nothing, and several processes may do it at once.
+// again changes nothing, and several processes may do it at once: they take turns.
 func Migrate(ctx context.Context, url string) error {
 	config, err := pgxpool.ParseConfig(url) // which knows the settings of pools as well
 	if err != nil {
 		return errURL
 	}
-	// The timeouts count here as well: a migration that is cut off must not keep its lock.
 	Options{}.configure(config, settingsIn(url))
-	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
-	if err != nil {
-		return explain(ctx, "connecting", err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	return migrate(ctx, conn)
+	return migrate(ctx, config)
 }
 
-// checkVersion changes nothing.
-func checkVersion(ctx context.Context, conn *pgx.Conn) error {
-	version, err := versionOf(ctx, conn)
+// migrate brings the tables up to date, over connections of its own, each step in one
+// transaction.
+func migrate(ctx context.Context, config *pgxpool.Config) error {
+	conn := config.ConnConfig.Copy()
+	for _, name := range []string{"statement_timeout", "lock_timeout"} {
+		if _, ok := conn.RuntimeParams[name]; ok {
+			conn.RuntimeParams[name] = "0" // a step may take longer than statements usually do
+		}
+	}
+	db := stdlib.OpenDB(*conn, stdlib.OptionBeforeConnect(func(ctx context.Context, c *pgx.ConnConfig) error {
+		if config.BeforeConnect == nil {
+			return nil
+		}
+		return config.BeforeConnect(ctx, c)
+	}))
+	defer db.Close()
+	if ready, err := readyIn(ctx, db); ready || err != nil {
+		return err
+	}
+	files, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
 		return err
 	}
-	if version < newest() {
-		return fmt.Errorf("%w: they are at version %d, this program needs %d; call postgres.Migrate with a role that may create tables, or open without SkipMigrations", ErrNotMigrated, version, newest())
-	}
-	return refuseNewer(version)
-}
-
-func refuseNewer(version int64) error {
-	if version > newest() {
-		return fmt.Errorf("%w: they are at version %d, this program knows %d; run the newer version of the program", ErrNewer, version, newest())
-	}
-	return nil
-}
-
-// versionOf is 0 for a database without our tables.
-func versionOf(ctx context.Context, conn *pgx.Conn) (int64, error) {
-	var version int64
-	err := conn.QueryRow(ctx, "SELECT COALESCE(max(version), 0) FROM grantor_migrations").Scan(&version)
-	if code(err) == undefinedTable {
-		return 0, nil
-	}
-	return version, explain(ctx, "reading the version of the tables", err)
-}
-
-// migrate takes one step at a time. Where several processes start at once they take
-// turns; the makers of the first table cannot, so the losers try again.
-func migrate(ctx context.Context, conn *pgx.Conn) error {
-	version, err := versionOf(ctx, conn)
+	locker, err := lock.NewPostgresTableLocker(
+		lock.WithTableName(lockTable), lock.WithTableLeaseDuration(lockLease), lock.WithTableHeartbeatInterval(lockHeartbeat),
+		lock.WithTableLockTimeout(lockEvery, lockTries), lock.WithTableUnlockTimeout(lockEvery, 20),
+		lock.WithTableRetryPolicy(heldByAnother), lock.WithTableLogger(slog.New(slog.DiscardHandler)),
+	)
 	if err != nil {
 		return err
 	}
-	if version == 0 {
-		if err := repeat(ctx, concurrent, func() error { return makeLock(ctx, conn) }); err != nil {
-			return explain(ctx, "making the first table", err)
-		}
+	p, err := goose.NewProvider(database.DialectPostgres, db, files, goose.WithTableName(versionTable), goose.WithLocker(locker),
+		goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return err
 	}
-	for version < newest() {
-		err := repeat(ctx, worthRepeating, func() (err error) {
-			version, err = step(ctx, conn)
-			return err
-		})
-		if err != nil {
-			return explain(ctx, fmt.Sprintf("bringing the tables to version %d", version+1), err)
-		}
-	}
-	return refuseNewer(version)
+	return explain(ctx, "bringing the tables up to date", repeat(ctx, func() error {
+		_, err := p.Up(ctx)
+		return err
+	}))
 }
 
-func repeat(ctx context.Context, worth func(error) bool, do func() error) error {
+// heldByAnother tells whether there is sense in trying for the lock again. What the server
+// or the network said against it will be said again.
+func heldByAnother(err error) bool {
+	var network net.Error
+	var connect *pgconn.ConnectError
+	return code(err) == "" && !errors.As(err, &network) && !errors.As(err, &connect) || worthRepeating(err)
+}
+
+func repeat(ctx context.Context, do func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := do()
-		if err == nil || attempt+1 >= maxAttempts || ctx.Err() != nil || !worth(err) {
+		if err == nil || attempt+1 >= maxAttempts || ctx.Err() != nil || !worthRepeating(err) {
 			return err
 		}
 		pause(ctx, attempt)
 	}
 }
 
-// concurrent are the ways in which two makers of one table get into each other's way.
-func concurrent(err error) bool {
-	switch code(err) {
-	case "23505", "42P07", "42710", "XX000", serialization, deadlock:
-		return true
+// newest is the version of the tables that this program makes: the number of the last
+// file, which are numbered without gaps.
+func newest() int64 {
+	files, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	if err != nil {
+		panic(err) // the pattern is wrong
 	}
-	return false
+	return int64(len(files))
 }
 
-// makeLock makes the table of versions. The row of version 0 is the lock, which goes
-// with the transaction that holds it, whatever becomes of us.
-func makeLock(ctx context.Context, conn *pgx.Conn) error {
-	if _, err := conn.Exec(ctx, "CREATE TABLE IF NOT EXISTS grantor_migrations (version bigint PRIMARY KEY, applied_at bigint NOT NULL)"); err != nil {
+// versionOf is 0 for a database without our tables.
+func versionOf(ctx context.Context, conn *pgx.Conn) (int64, error) {
+	var version int64
+	err := conn.QueryRow(ctx, "SELECT COALESCE(max(version_id), 0) FROM "+versionTable).Scan(&version)
+	if code(err) == undefinedTable {
+		return 0, nil
+	}
+	return version, explain(ctx, "reading the version of the tables", err)
+}
+
+// readyIn asks whether the tables are up to date over a connection of the library's.
+func readyIn(ctx context.Context, db *sql.DB) (ready bool, err error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return false, explain(ctx, "connecting", err)
+	}
+	defer conn.Close()
+	err = conn.Raw(func(c any) error {
+		ready, err = upToDate(ctx, c.(*stdlib.Conn).Conn())
 		return err
-	}
-	_, err := conn.Exec(ctx, "INSERT INTO grantor_migrations (version, applied_at) VALUES (0, 0) ON CONFLICT (version) DO NOTHING")
-	return err
+	})
+	return ready, err
 }
 
-// step takes the next migration, if nobody else has taken it meanwhile, and returns the
-// version that the tables have then.
-func step(ctx context.Context, conn *pgx.Conn) (version int64, err error) {
-	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, sql := range []string{
-			"SET LOCAL statement_timeout = 0", // a step may take longer than statements usually do
-			"SET LOCAL lock_timeout = 0",
-			"SELECT 1 FROM grantor_migrations WHERE version = 0 FOR UPDATE",
-		} {
-			if _, err := tx.Exec(ctx, sql); err != nil {
-				return err
-			}
-		}
-		if err := tx.QueryRow(ctx, "SELECT max(version) FROM grantor_migrations").Scan(&version); err != nil {
-			return err
-		}
-		if version >= newest() {
-			return nil
-		}
-		m := migrations[version]
-		// Many statements at once, which only the simple protocol takes.
-		if _, err := tx.Conn().PgConn().Exec(ctx, m.sql).ReadAll(); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, "INSERT INTO grantor_migrations (version, applied_at) VALUES ($1, $2)", m.version, micros(time.Now())); err != nil {
-			return err
-		}
-		version = m.version
-		return nil
-	})
-	return version, err
+// upToDate tells whether the tables are those that this program needs. It changes
+// nothing.
+func upToDate(ctx context.Context, conn *pgx.Conn) (bool, error) {
+	version, err := versionOf(ctx, conn)
+	if err != nil {
+		return false, err
+	}
+	if version > newest() {
+		return false, fmt.Errorf("%w: they are at version %d, this program knows %d; run the newer version of the program", ErrNewer, version, newest())
+	}
+	return version == newest(), nil
 }

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 
 func TestReplicasStartAtOnce(t *testing.T) {
 	cluster := shared(t)
-	for range rounds(20, 200) {
+	for range rounds(6, 200) {
 		url := newSchema(t, cluster)
 		for i, err := range crowd(3, func(int) error {
 			db, err := postgres.Open(t.Context(), url, postgres.Options{MaxConns: 2})
@@ -27,7 +28,7 @@ func TestReplicasStartAtOnce(t *testing.T) {
 				t.Fatalf("replica %d: %v", i, err)
 			}
 		}
-		if n := do(t, url, "SELECT count(*) FROM grantor_migrations WHERE version > 0"); n != postgres.Newest() {
+		if n := do(t, url, "SELECT count(*) FROM grantor_migrations WHERE version_id > 0"); n != postgres.Newest() {
 			t.Fatalf("%d migrations were noted, want %d", n, postgres.Newest())
 		}
 	}
@@ -37,7 +38,7 @@ func TestMigratingAgainChangesNothing(t *testing.T) {
 	url := newSchema(t, shared(t))
 	db := open(t, url)
 	e := exchanges(t, db, 1)[0]
-	const applied = "SELECT sum(applied_at)::bigint FROM grantor_migrations"
+	const applied = "SELECT max(id) * 1000 + count(*) FROM grantor_migrations"
 	before := do(t, url, applied)
 	for range 3 {
 		if err := postgres.Migrate(t.Context(), url+"&pool_max_conns=5"); err != nil {
@@ -69,7 +70,7 @@ func TestAMigrationIsWholeOrNot(t *testing.T) {
 func TestNewerTablesAreRefused(t *testing.T) {
 	url := newSchema(t, shared(t))
 	open(t, url)
-	do(t, url, "INSERT INTO grantor_migrations (version, applied_at) VALUES (1000, 0)")
+	do(t, url, "INSERT INTO grantor_migrations (version_id, is_applied) VALUES (1000, true)")
 	for _, skip := range []bool{false, true} {
 		if _, err := postgres.Open(t.Context(), url, postgres.Options{SkipMigrations: skip}); !errors.Is(err, postgres.ErrNewer) {
 			t.Errorf("SkipMigrations %v: got %v, want ErrNewer", skip, err)
@@ -111,5 +112,34 @@ func TestAPoolOfTheHosts(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("connections were not given back")
 		}
+	}
+}
+
+// A process that dies while it holds the lock keeps the others waiting for a lease, and
+// no longer.
+func TestAMigrationThatDied(t *testing.T) {
+	url := newSchema(t, shared(t))
+	open(t, url)
+	do(t, url, `INSERT INTO grantor_migrations_lock (lock_id, locked, locked_by, lease_expires_at)
+		SELECT lock_id + 1, true, 'somebody', now() FROM grantor_migrations_lock`) // the table is as we think
+	do(t, url, "DROP TABLE grantor_migrations, grantor_clients, grantor_codes, grantor_tokens, grantor_grants, grantor_consents, grantor_endings, grantor_keys")
+	do(t, url, "UPDATE grantor_migrations_lock SET locked = true, locked_by = 'the dead', lease_expires_at = now() + interval '1 second'")
+	start := time.Now()
+	open(t, url)
+	if took := time.Since(start); took < 900*time.Millisecond || took > 10*time.Second {
+		t.Errorf("came up after %v", took)
+	}
+}
+
+// Whoever waits for the lock heeds its context.
+func TestTheWaitForAMigrationEnds(t *testing.T) {
+	url := newSchema(t, shared(t))
+	open(t, url)
+	do(t, url, "UPDATE grantor_migrations SET version_id = 0")
+	do(t, url, "UPDATE grantor_migrations_lock SET locked = true, locked_by = 'the slow', lease_expires_at = now() + interval '1 hour'")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := postgres.Migrate(ctx, url); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the end of the context", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"strings"
@@ -83,20 +84,26 @@ func OpenPool(ctx context.Context, pool *pgxpool.Pool, options ...Options) (*DB,
 func open(ctx context.Context, pool *pgxpool.Pool, o Options) (*DB, error) {
 	db := &DB{pool: pool, answerTimeout: max(0, cmp.Or(o.AnswerTimeout, 30*time.Second))}
 	db.sweeper.init()
-	conn, err := pool.Acquire(ctx)
-	if err != nil {
-		return nil, explain(ctx, "connecting", err)
-	}
-	defer conn.Release()
-	if o.SkipMigrations {
-		err = checkVersion(ctx, conn.Conn())
-	} else {
-		err = migrate(ctx, conn.Conn())
+	ready, err := db.tablesReady(ctx)
+	if err == nil && !ready {
+		if o.SkipMigrations {
+			return nil, fmt.Errorf("%w: call postgres.Migrate with a role that may create tables, or open without SkipMigrations", ErrNotMigrated)
+		}
+		err = migrate(ctx, pool.Config())
 	}
 	if err != nil {
 		return nil, err
 	}
 	return db, nil
+}
+
+func (db *DB) tablesReady(ctx context.Context) (bool, error) {
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return false, explain(ctx, "connecting", err)
+	}
+	defer conn.Release()
+	return upToDate(ctx, conn.Conn())
 }
 
 // Close waits for writes in flight and closes the connections, unless they are the

@@ -1,3 +1,4 @@
+-- +goose Up
 -- Names are bytes, because the host may call users and clients what it likes. Instants
 -- are microseconds since 1970. What conditions are judged by has a column; the rest of
 -- a record is one value, which does not change.
