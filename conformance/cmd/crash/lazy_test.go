@@ -48,10 +48,10 @@ func (s *lazy) catchUp() {
 // upToDate waits until nothing waits that has been acknowledged before.
 func (s *lazy) upToDate() {
 	for {
+		s.mu.RLock() // what was taken from the queue is in the file
 		s.queue.Lock()
 		n := len(s.queued)
 		s.queue.Unlock()
-		s.mu.RLock() // what was taken from the queue is in the file now
 		s.mu.RUnlock()
 		if n == 0 {
 			return
