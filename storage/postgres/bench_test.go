@@ -3,12 +3,6 @@ package postgres_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -71,12 +65,9 @@ func exchanges(t testing.TB, db *postgres.DB, n int) []exchange {
 	return all
 }
 
-// BenchmarkExchange compares code exchanges with pgbench, which in each transaction
-// updates one row, locks one and inserts two, all of the same size as ours, pipelined and
-// prepared, on the same server. It judges nothing. They take turns, so that whatever else
-// the machine does hits both.
+// BenchmarkExchange compares code exchanges with pgbench's, on the same server. They take
+// turns, so that whatever else the machine does hits both.
 func BenchmarkExchange(b *testing.B) {
-	program := findPgbench(b)
 	cluster := postgrestest.New(b)
 	db := open(b, cluster.URL())
 	const turns = 8
@@ -85,13 +76,20 @@ func BenchmarkExchange(b *testing.B) {
 		exchangeAll(b, db, exchanges(b, db, b.N))
 		return // too few to compare
 	}
-	theirs := newPgbench(b, program, cluster.URL(), turns*each)
+	theirs, err := postgrestest.NewPgbench(b.Context(), cluster.URL(), benchClients, turns*each)
+	if err != nil {
+		b.Fatal(err)
+	}
 	all := exchanges(b, db, turns*each)
 	exchangeAll(b, db, exchanges(b, db, 1000)) // the connections are made
 	var ours, pgbench time.Duration
 	for turn := range turns {
 		ours += exchangeAll(b, db, all[turn*each:(turn+1)*each])
-		pgbench += theirs.run(b, turn, each)
+		took, err := theirs.Run(b.Context(), each)
+		if err != nil {
+			b.Fatal(err)
+		}
+		pgbench += took
 	}
 	rate := func(d time.Duration) float64 { return float64(turns*each) / d.Seconds() }
 	b.ReportMetric(0, "ns/op") // says nothing here
@@ -121,80 +119,4 @@ func exchangeAll(t testing.TB, db *postgres.DB, all []exchange) time.Duration {
 		}
 	}
 	return time.Since(start)
-}
-
-func findPgbench(t testing.TB) string {
-	t.Helper()
-	if path, err := exec.LookPath("pgbench"); err == nil {
-		return path
-	}
-	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench"); len(found) > 0 {
-		return found[len(found)-1]
-	}
-	if os.Getenv("GRANTOR_REQUIRE_ALL") == "1" {
-		t.Fatal("pgbench is not installed, and GRANTOR_REQUIRE_ALL is set")
-	}
-	t.Skip("pgbench is not installed")
-	return ""
-}
-
-// pgbench has tables like ours, with n rows to update.
-type pgbench struct{ program, script, url string }
-
-func newPgbench(t testing.TB, program, url string, n int) pgbench {
-	t.Helper()
-	for _, sql := range []string{
-		"CREATE TABLE bench_codes (LIKE grantor_codes INCLUDING ALL)",
-		"CREATE TABLE bench_tokens (LIKE grantor_tokens INCLUDING ALL)",
-		"CREATE TABLE bench_grants (LIKE grantor_grants INCLUDING ALL)",
-		// Digests of 38 bytes, records of the size that ours have.
-		fmt.Sprintf(`INSERT INTO bench_codes SELECT int8send(c * 1000000 + n) || decode(repeat('ab', 30), 'hex'), 1, NULL, decode(repeat('cd', 170), 'hex')
-			FROM generate_series(0, %d) c, generate_series(1, %d) n`, benchClients-1, n/benchClients),
-		"INSERT INTO bench_grants SELECT digest, 'user', 'bench', 1, NULL, NULL, record FROM bench_codes",
-		"VACUUM ANALYZE bench_codes", "VACUUM ANALYZE bench_grants",
-	} {
-		do(t, url, sql)
-	}
-	const (
-		key    = `int8send(:id) || decode(repeat('%s', 30), 'hex')`
-		insert = `INSERT INTO bench_tokens (digest, expires_at, record) VALUES (` + key + `, 1, decode(repeat('cd', 120), 'hex'));`
-	)
-	script := filepath.Join(t.TempDir(), "exchange.sql")
-	err := os.WriteFile(script, []byte(strings.Join([]string{
-		`\set n :n + 1`,
-		`\set id :client_id * 1000000 + :n`,
-		`\startpipeline`,
-		`BEGIN;`,
-		fmt.Sprintf(`UPDATE bench_codes SET consumed_at = 1 WHERE digest = `+key+`;`, "ab"),
-		fmt.Sprintf(`SELECT 1 FROM bench_grants WHERE id = `+key+` FOR SHARE;`, "ab"),
-		fmt.Sprintf(insert, "ab"),
-		fmt.Sprintf(insert, "cd"),
-		`COMMIT;`,
-		`\endpipeline`,
-		``,
-	}, "\n")), 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pgbench{program, script, url}
-}
-
-// run makes n transactions and returns how long they took, without connecting.
-func (p pgbench) run(t testing.TB, turn, n int) time.Duration {
-	t.Helper()
-	each := n / benchClients
-	out, err := exec.Command(p.program, "-n", "-M", "prepared", "-c", strconv.Itoa(benchClients), "-j", "2",
-		"-D", "n="+strconv.Itoa(turn*each), "-t", strconv.Itoa(each), "-f", p.script, p.url).CombinedOutput()
-	if err != nil {
-		t.Fatalf("pgbench: %v: %s", err, out)
-	}
-	tps := regexp.MustCompile(`tps = ([0-9.]+)`).FindSubmatch(out)
-	if tps == nil {
-		t.Fatalf("pgbench said no rate: %s", out)
-	}
-	rate, err := strconv.ParseFloat(string(tps[1]), 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(float64(n) / rate * float64(time.Second))
 }
