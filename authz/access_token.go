@@ -86,7 +86,7 @@ func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (string, *s
 		ClientID: m.Client.ID,
 		ID:       rand.Text(),
 		Scope:    strings.Join(m.Scopes, " "),
-		IssuedAt: at.Unix(),
+		IssuedAt: s.clock.issuedAt(at).Unix(),
 		Expires:  m.ExpiresAt.Unix(),
 	}
 	if g := m.Grant; g != nil {

@@ -105,7 +105,9 @@ type Config struct {
 	// "/oauth2".
 	Prefix string
 
-	// Clock tells the time; nil for time.Now. Tests set it.
+	// Clock tells the time; nil for time.Now. Tests set it. When it is set back, by up to
+	// 25 hours, the server goes on from where it was until the clock has caught up, so
+	// that nothing that has expired comes to life.
 	Clock func() time.Time
 }
 

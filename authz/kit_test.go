@@ -66,6 +66,10 @@ type server struct {
 	store *probe
 	log   safeBuffer
 
+	// replica is another server on the same store, with a clock of its own, if the test
+	// has one.
+	replica *server
+
 	mu     sync.Mutex
 	events []authz.Event
 }

@@ -131,8 +131,7 @@ func TestRefreshGrace(t *testing.T) {
 		{"same scope", 0, 0, []edit{set("scope", "read")}, []edit{set("scope", "read")}, ""},
 		{"same scopes in another order", 0, 0, []edit{set("scope", "read write")}, []edit{set("scope", "write read")}, ""},
 		{"other resource", 0, 0, nil, []edit{set("resource", issuer)}, replayed},
-		{"clock set back a little", 0, -30*time.Second + aMoment, nil, nil, ""},
-		{"clock set back", 0, -time.Minute, nil, nil, replayed},
+		{"clock set back", 0, -time.Hour, nil, nil, ""}, // no time has passed
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newServer(t, lifetimes(authz.Lifetimes{RefreshGrace: test.grace}))

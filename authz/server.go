@@ -22,7 +22,7 @@ import (
 type Server struct {
 	config  Config
 	log     *slog.Logger
-	now     func() time.Time
+	clock   *clock
 	clients map[string]*Client // those registered in code; never changed
 	origins []string
 
@@ -42,10 +42,9 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		config: config,
-		log:    config.Logger,
-		// To the microsecond, in UTC: what every backend keeps.
-		now:     func() time.Time { return config.Clock().UTC().Truncate(time.Microsecond) },
+		config:  config,
+		log:     config.Logger,
+		clock:   &clock{host: config.Clock},
 		clients: map[string]*Client{},
 		origins: slices.Clone(config.AllowedOrigins),
 
@@ -85,6 +84,9 @@ func New(config Config) (*Server, error) {
 	})
 	return s, nil
 }
+
+// now is the present.
+func (s *Server) now() time.Time { return s.clock.now() }
 
 // Issuer is the server's name, as configured.
 func (s *Server) Issuer() string { return s.config.Issuer }

@@ -1,0 +1,80 @@
+package authz_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/grantor-oauth/grantor/authz"
+)
+
+// What has expired stays so when the clock is set back, and what is issued then has its
+// whole life.
+func TestClock_set_back(t *testing.T) {
+	for _, format := range []string{"jwt", "opaque"} {
+		for _, back := range []time.Duration{time.Second, time.Hour, 24 * time.Hour} {
+			t.Run(format+"/"+back.String(), func(t *testing.T) {
+				s := newServer(t, func(c *authz.Config) { c.AccessTokenFormat = format })
+				code, tokens := s.code(t, web), s.tokens(t, web)
+				s.clock.Advance(2 * time.Hour)
+				if s.live(tokens.AccessToken) {
+					t.Fatal("the access token does not expire")
+				}
+				s.clock.Advance(-back)
+				if s.live(tokens.AccessToken) {
+					t.Error("an expired access token came to life")
+				}
+				_, err := s.redeem(web, code)
+				wantRefusal(t, err, "invalid_grant code_expired")
+				fresh := s.tokens(t, web)
+				if !s.live(fresh.AccessToken) || fresh.ExpiresIn < 3599 {
+					t.Errorf("issued with %d s to live", fresh.ExpiresIn)
+				}
+				s.clock.Advance(back)
+				if !s.live(fresh.AccessToken) {
+					t.Error("it died when the clock was set right")
+				}
+				s.clock.Advance(time.Hour + time.Second)
+				if s.live(fresh.AccessToken) {
+					t.Error("it does not expire")
+				}
+			})
+		}
+	}
+}
+
+// A clock that had been ahead by more than a day was wrong, and the server comes back from
+// there with it.
+func TestClock_wrong_by_years(t *testing.T) {
+	s := newServer(t)
+	s.clock.Advance(10 * 365 * 24 * time.Hour)
+	s.tokens(t, web)
+	s.clock.Advance(-10 * 365 * 24 * time.Hour)
+	right := s.clock.Now()
+	token := must(s.VerifyAccessToken(t.Context(), s.tokens(t, web).AccessToken))(t)
+	if got := token.ExpiresAt.Sub(right); got > time.Hour {
+		t.Errorf("issued for %v", got)
+	}
+}
+
+// Others, whose clocks are right, never see a token of the future: where the server's
+// clock was ahead and has been set right, iat follows at once (RFC 9068 §2.2).
+func TestClock_iat(t *testing.T) {
+	s := newServer(t, func(c *authz.Config) { c.AccessTokenFormat = "jwt" })
+	s.clock.Advance(time.Hour)
+	s.tokens(t, web)
+	s.clock.Advance(-time.Hour)
+	token := must(s.VerifyAccessToken(t.Context(), s.tokens(t, web).AccessToken))(t)
+	if now := s.clock.Now(); token.IssuedAt.After(now) {
+		t.Errorf("iat is %v ahead", token.IssuedAt.Sub(now))
+	}
+}
+
+// While the host's clock is behind, time passes all the same.
+func TestClock_goes_on(t *testing.T) {
+	s := newServer(t, lifetimes(authz.Lifetimes{AuthorizationCode: time.Second}))
+	s.clock.Advance(-time.Hour)
+	code := s.code(t, web)
+	time.Sleep(1010 * time.Millisecond) // the clock that the host gave stands still
+	_, err := s.redeem(web, code)
+	wantRefusal(t, err, "invalid_grant code_expired")
+}
