@@ -1,7 +1,6 @@
 package bolt_test
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,41 +118,39 @@ func TestUpgrade(t *testing.T) {
 // which that takes. Whatever that leaves is sound, and the next one finds everything.
 func TestUpgradeKilled(t *testing.T) {
 	if path := os.Getenv("GRANTOR_TEST_UPGRADE"); path != "" {
-		fmt.Println("ready")
+		if after, err := time.ParseDuration(os.Getenv("GRANTOR_TEST_KILL_AFTER")); err == nil {
+			self, err := os.FindProcess(os.Getpid())
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.AfterFunc(after, func() { self.Kill() })
+		}
+		begun := time.Now()
 		db, err := bolt.Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Println("open")
+		fmt.Println("took", time.Since(begun))
 		db.Close()
 		return
 	}
-	// upgrade opens a file in another process, which it kills, unless after is negative,
-	// and returns how long the process took to open it.
-	upgrade := func(path string, after time.Duration) time.Duration {
+	// upgrade opens a file in another process, which kills itself, unless after is
+	// negative, and returns how long the process took to open it, if it did.
+	upgrade := func(path string, after time.Duration) (took time.Duration) {
 		cmd := exec.Command(os.Args[0], "-test.run", "^TestUpgradeKilled$")
 		cmd.Env = append(os.Environ(), "GRANTOR_TEST_UPGRADE="+path)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewReader(out)
-		if _, err := lines.ReadString('\n'); err != nil {
-			t.Fatal(err)
-		}
-		begun := time.Now()
-		if after < 0 {
-			_, _ = lines.ReadString('\n')
-		}
-		took := time.Since(begun)
 		if after >= 0 {
-			time.Sleep(after)
-			cmd.Process.Kill()
+			cmd.Env = append(cmd.Env, "GRANTOR_TEST_KILL_AFTER="+after.String())
 		}
-		_ = cmd.Wait()
+		out, err := cmd.Output()
+		if after >= 0 {
+			return 0
+		}
+		_, said, found := strings.Cut(string(out), "took ")
+		took, malformed := time.ParseDuration(strings.SplitN(said, "\n", 2)[0])
+		if err != nil || !found || malformed != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
 		return took
 	}
 	takes := time.Minute
@@ -162,7 +160,7 @@ func TestUpgradeKilled(t *testing.T) {
 	schemas := map[uint64]int{}
 	for i := range 50 {
 		path := landed(t, "schema1.db")
-		upgrade(path, takes*time.Duration(i)/40)
+		upgrade(path, 2*takes*time.Duration(i*i)/(50*50)) // most of it happens early
 		if _, err := bolt.Check(t.Context(), path); err != nil {
 			t.Errorf("killed at point %d: %v", i, err)
 		}
@@ -177,7 +175,7 @@ func TestUpgradeKilled(t *testing.T) {
 		}
 		db.Close()
 	}
-	t.Logf("killed within %v; schemas found after that: %v", takes*5/4, schemas)
+	t.Logf("killed within %v; schemas found after that: %v", 2*takes, schemas)
 	if schemas[1] == 0 || schemas[2] == 0 {
 		t.Errorf("all were killed before the upgrade, or all after it: %v", schemas)
 	}
