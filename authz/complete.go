@@ -90,7 +90,7 @@ func (c *Config) complete() error {
 	}
 	c.Lifetimes.complete(fault)
 	if c.StorageTimeout == 0 {
-		c.StorageTimeout = 4 * time.Second
+		c.StorageTimeout = 3 * time.Second
 	} else if c.StorageTimeout < 10*time.Millisecond {
 		fault("StorageTimeout", "is %v; it must be at least 10ms, or nothing would ever be answered", c.StorageTimeout)
 	}

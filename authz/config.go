@@ -30,7 +30,7 @@ type Config struct {
 
 	// StorageTimeout is how long one request may wait for Storage, all calls together,
 	// before it is answered with temporarily_unavailable (503). It ends the context that
-	// Storage and the hooks are called with. Default 4 s.
+	// Storage and the hooks are called with. Default 3 s.
 	StorageTimeout time.Duration
 
 	// FormerIssuers are names that this server had before: it takes over what is in
