@@ -44,6 +44,7 @@ type order struct {
 	Diary   string
 	Offset  time.Duration // how far its clock is ahead
 	Point   Point
+	Armed   bool // from the start
 }
 
 // IsChild reports whether this process was started by a [Run] to be a server. Whoever
@@ -78,7 +79,7 @@ func Serve(more map[string]Opener) error {
 	if err != nil {
 		return err
 	}
-	t := newTrap(o.Point)
+	t := newTrap(o.Point, o.Armed)
 	h, err := newHost(&watched{Store: store, diary: diary, trap: t}, o.Offset, t)
 	if err != nil {
 		return err

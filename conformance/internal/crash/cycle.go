@@ -128,12 +128,13 @@ func (r *run) auditKeys() {
 	}
 }
 
-// launch starts one more server.
-func (r *run) launch(p Point) (*process, error) {
+// launch starts one more server, whose point may come while it starts, or only once it is
+// armed.
+func (r *run) launch(p Point, armed bool) (*process, error) {
 	r.launched++
 	name := fmt.Sprint(r.launched)
 	s, err := launch(order{
-		Store: r.options.Store, Address: r.backend.address(), Point: p,
+		Store: r.options.Store, Address: r.backend.address(), Point: p, Armed: armed,
 		Diary: filepath.Join(r.options.Folder, "diary-"+name), Offset: time.Duration(r.offset.Load()),
 	}, name)
 	if err == nil {
@@ -161,7 +162,7 @@ func (r *run) startMissing(p Point) error {
 		if i > 0 {
 			point = Point{}
 		}
-		if _, err := r.launch(point); err != nil {
+		if _, err := r.launch(point, false); err != nil {
 			return err
 		}
 	}
@@ -225,7 +226,7 @@ func (r *run) killStarting(p plan) error {
 	if err := r.bury(); err != nil {
 		return err
 	}
-	s, err := r.launch(p.point)
+	s, err := r.launch(p.point, true)
 	if err != nil {
 		return err
 	}

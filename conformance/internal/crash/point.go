@@ -74,9 +74,9 @@ type trap struct {
 	seen  int
 }
 
-// newTrap makes a trap that has to be armed, unless it waits for keys: these may be made
-// before anybody can arm it.
-func newTrap(p Point) *trap { return &trap{point: p, armed: p.Kind == kindKeys} }
+// newTrap makes a trap. What a server does while it starts counts only if it is armed
+// already.
+func newTrap(p Point, armed bool) *trap { return &trap{point: p, armed: armed} }
 
 func (t *trap) arm() {
 	t.mu.Lock()

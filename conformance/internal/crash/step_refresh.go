@@ -49,9 +49,7 @@ func (w *worker) refreshAgain(f *family) {
 	again := w.ask("refresh again", f.String(), f.renewal(token))
 	f.pending = false
 	w.take(f, first)
-	again.unsure = true // the first was a try as well
-	again.leaped = w.leaps.Load() != first.leaps
-	again.first = first.first
+	w.follows(&again, first)
 	if w.refreshed(f, again) {
 		w.samePair(f, first, again)
 	}
@@ -62,13 +60,26 @@ func (w *worker) refreshTwice(f *family) {
 	f.begin()
 	one, two := w.askTwice("refresh", f.String(), f.renewal(f.newest()))
 	f.pending = false
-	one.unsure, two.unsure = true, true // each is the other's earlier try
+	// Each may have been the other's earlier try: while one of them had to wait to be sent
+	// at all, the other may have had its answer.
+	before := one
+	w.follows(&one, two)
+	w.follows(&two, before)
 	first, second := w.refreshed(f, one), w.refreshed(f, two)
 	if first {
 		w.take(f, one)
 	}
 	if first && second {
 		w.samePair(f, one, two)
+	}
+}
+
+// follows makes an earlier request with the same token an earlier try.
+func (w *worker) follows(a *asked, earlier asked) {
+	a.unsure = true
+	a.leaped = a.leaped || w.leaps.Load() != min(a.leaps, earlier.leaps)
+	if earlier.first.Before(a.first) {
+		a.first = earlier.first
 	}
 }
 
