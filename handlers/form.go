@@ -93,8 +93,12 @@ func formEncoded(h http.Header) bool {
 	if len(types) != 1 || h.Get("Content-Encoding") != "" {
 		return false
 	}
+	const form = "application/x-www-form-urlencoded"
+	if types[0] == form {
+		return true // as nearly always
+	}
 	mediaType, params, err := mime.ParseMediaType(types[0])
-	if err != nil || mediaType != "application/x-www-form-urlencoded" {
+	if err != nil || mediaType != form {
 		return false
 	}
 	for name, value := range params {
@@ -113,7 +117,8 @@ var (
 // parseForm decodes a form. It refuses what decoders read in different ways: broken
 // escapes, and the semicolon, which some take for a separator.
 func parseForm(encoded string) (url.Values, error) {
-	params := url.Values{}
+	few := min(1+strings.Count(encoded, "&"), 16)
+	params, room := make(url.Values, few), make([]string, few)
 	count := 0
 	for encoded != "" {
 		var pair string
@@ -133,7 +138,15 @@ func parseForm(encoded string) (url.Values, error) {
 		if err1 != nil || err2 != nil {
 			return nil, errMalformed
 		}
-		params[name] = append(params[name], value)
+		if values, repeated := params[name]; repeated {
+			params[name] = append(values, value)
+			continue
+		}
+		if len(room) == 0 {
+			room = make([]string, 16)
+		}
+		room[0] = value
+		params[name], room = room[:1:1], room[1:] // a slice of its own, and no allocation
 	}
 	return params, nil
 }

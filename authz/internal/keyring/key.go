@@ -26,12 +26,12 @@ type key struct {
 	private crypto.Signer // signing keys
 	secret  []byte        // secrets
 
-	signers *sync.Map // typ header → jose.Signer
+	headers *sync.Map // typ → encoded protected header
 }
 
 // with is k with the life that is now stored for it.
 func (k *key) with(stored storage.Key) *key {
-	return &key{Key: stored, private: k.private, secret: k.secret, signers: k.signers}
+	return &key{Key: stored, private: k.private, secret: k.secret, headers: k.headers}
 }
 
 // generate makes a key; its times are the caller's to set.
@@ -80,7 +80,7 @@ func generateSigner(algorithm string) (crypto.Signer, error) {
 
 // parse readies a stored key.
 func parse(stored storage.Key, encryptionKey []byte) (*key, error) {
-	k := &key{Key: stored, signers: new(sync.Map)}
+	k := &key{Key: stored, headers: new(sync.Map)}
 	material := stored.Material
 	if stored.Sealed {
 		if encryptionKey == nil {

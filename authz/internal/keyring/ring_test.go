@@ -33,7 +33,7 @@ func config(store storage.Keys, c *clock) keyring.Config {
 	return keyring.Config{Store: store, Issuer: issuer, Algorithms: []string{"ES256"}, Rotation: 90 * 24 * time.Hour, Outlive: 24 * time.Hour, Now: c.now}
 }
 
-func open(t *testing.T, c keyring.Config) *keyring.Ring {
+func open(t testing.TB, c keyring.Config) *keyring.Ring {
 	t.Helper()
 	r, err := keyring.Open(t.Context(), c)
 	if err != nil {
