@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,10 +16,10 @@ import (
 	"github.com/grantor-oauth/grantor/storage/bolt"
 )
 
-// demo is both apps, running.
+// demo is both apps, running; or Pager alone (replica.go).
 type demo struct {
 	pagerURL, boardURL string
-	db                 *bolt.DB
+	db                 io.Closer
 	as                 *authz.Server
 	servers            []*http.Server
 	secret             string // of Status board
@@ -36,21 +37,23 @@ func start(pagerAddr, boardAddr, file string, clock *demoClock) (*demo, error) {
 		return nil, err
 	}
 	d := &demo{pagerURL: "http://" + pagerListener.Addr().String(), boardURL: "http://" + boardListener.Addr().String()}
-	if d.db, err = bolt.Open(file); err != nil {
+	db, err := bolt.Open(file)
+	if err != nil {
 		pagerListener.Close()
 		boardListener.Close()
 		return nil, err
 	}
+	d.db = db
 	// Made anew at each start, since both apps are in this process. A partner's secret
 	// would be made once and handed over.
 	var hashed storage.Secret
 	d.secret, hashed = authz.NewSecret()
 
 	registered := clients(d.boardURL, hashed)
-	p := newPager(registered)
-	if d.as, err = newAuthorizationServer(d.pagerURL, d.db, registered, p.signedIn, clock.now); err != nil {
+	p := newPager(registered, newSessionKey())
+	if d.as, err = newAuthorizationServer(d.pagerURL, db, registered, p.signedIn, clock.now); err != nil {
 		err = fmt.Errorf("%w\n-db %s: a file belongs to the address that it was made for; if -pager is another one now, name another file", err, file)
-		return nil, errors.Join(err, pagerListener.Close(), boardListener.Close(), d.db.Close())
+		return nil, errors.Join(err, pagerListener.Close(), boardListener.Close(), db.Close())
 	}
 	d.serve(pagerListener, p.handler(d.as))
 	d.serve(boardListener, newBoard(d.pagerURL, d.boardURL, d.secret, clock.advance).handler())
@@ -85,7 +88,7 @@ func (d *demo) serve(l net.Listener, h http.Handler) {
 	}()
 }
 
-// stop ends both apps and closes the file.
+// stop ends the apps and closes the database.
 func (d *demo) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

@@ -23,6 +23,7 @@ func main() {
 	board := flag.String("board", "127.0.0.1:8081", "address of Status board, its client")
 	file := flag.String("db", "quickstart.db", "database file; made if it is not there")
 	check := flag.Bool("check", false, "play the story over HTTP, one line a step, and exit")
+	replica := replicaFlags() // for examples/cluster
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "what is %q? Everything is said with flags:\n", flag.Arg(0))
@@ -32,7 +33,15 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
-	if err := run(ctx, *pager, *board, *file, *check); err != nil {
+	err := replica.settle()
+	switch {
+	case err != nil:
+	case replica.database != "":
+		err = replica.run(ctx, *pager)
+	default:
+		err = run(ctx, *pager, *board, *file, *check)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

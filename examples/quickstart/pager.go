@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -32,7 +31,7 @@ var files embed.FS
 type pager struct {
 	users    map[string]pagerUser // by e-mail address
 	nobody   pagerUser            // whose password takes as long to refuse as anybody's
-	sessions sessions[pagerSession]
+	sessions *signedSessions
 	appNames map[string]string // by client ID
 	api      sources
 	pages    *template.Template
@@ -43,14 +42,10 @@ type pagerUser struct {
 	password []byte // bcrypt
 }
 
-type pagerSession struct {
-	user       string
-	signedInAt time.Time
-}
-
-func newPager(apps []authz.Client) *pager {
+// newPager makes the app. The key is what its users' sessions are signed with.
+func newPager(apps []authz.Client, sessionKey []byte) *pager {
 	p := &pager{users: map[string]pagerUser{}, appNames: map[string]string{}, pages: template.Must(template.ParseFS(files, "pages/*.html"))}
-	p.sessions.cookie = "pager_session"
+	p.sessions = newSignedSessions("pager_session", sessionKey)
 	p.nobody = newPagerUser("", rand.Text())
 	p.users[demoUser] = newPagerUser("Ana Costa", demoPassword)
 	p.users["ben@example.com"] = newPagerUser("Ben Okafor", demoPassword)
@@ -92,7 +87,7 @@ func (p *pager) signedIn(r *http.Request) (*authz.User, error) {
 	if !ok {
 		return nil, authz.RedirectToLogin("/login")
 	}
-	return &authz.User{Subject: s.user, Name: p.users[s.user].name, AuthTime: s.signedInAt}, nil
+	return &authz.User{Subject: s.User, Name: p.users[s.User].name, AuthTime: s.SignedInAt}, nil
 }
 
 func (p *pager) loginPage(w http.ResponseWriter, r *http.Request) {
@@ -111,7 +106,7 @@ func (p *pager) login(w http.ResponseWriter, r *http.Request, as *authz.Server) 
 		return
 	}
 	p.sessions.end(w, r) // a session from before the sign-in must not become this one
-	p.sessions.begin(w, pagerSession{email, time.Now()})
+	p.sessions.begin(w, email)
 	http.Redirect(w, r, as.ReturnTo(r, "/"), http.StatusSeeOther)
 }
 
@@ -126,7 +121,7 @@ func (p *pager) home(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
-	p.show(w, "home.html", map[string]any{"User": p.users[s.user].name, "At": "/", "Sources": p.api.all()})
+	p.show(w, "home.html", map[string]any{"User": p.users[s.User].name, "At": "/", "Sources": p.api.all()})
 }
 
 // apps lists what the user has agreed to.
@@ -136,13 +131,13 @@ func (p *pager) apps(w http.ResponseWriter, r *http.Request, as *authz.Server) {
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
-	consents, err := as.Consents(r.Context(), s.user, "", 100)
+	consents, err := as.Consents(r.Context(), s.User, "", 100)
 	if err != nil {
 		http.Error(w, "The list cannot be read right now.", http.StatusServiceUnavailable)
 		return
 	}
 	p.show(w, "apps.html", map[string]any{
-		"User": p.users[s.user].name, "At": "/apps", "Consents": consents, "Names": p.appNames, "Scopes": scopes(),
+		"User": p.users[s.User].name, "At": "/apps", "Consents": consents, "Names": p.appNames, "Scopes": scopes(),
 	})
 }
 
@@ -152,7 +147,7 @@ func (p *pager) disconnect(w http.ResponseWriter, r *http.Request, as *authz.Ser
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
-	if err := as.Disconnect(r.Context(), s.user, r.PostFormValue("client_id")); err != nil {
+	if err := as.Disconnect(r.Context(), s.User, r.PostFormValue("client_id")); err != nil {
 		http.Error(w, "The app could not be disconnected. Try again.", http.StatusServiceUnavailable)
 		return
 	}
@@ -209,32 +204,4 @@ func (s *sources) add(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(http.StatusCreated)
 	json.NewEncoder(w).Encode(source)
-}
-
-// sessions is a session store in memory, as small as can be: a random cookie.
-type sessions[T any] struct {
-	cookie string
-	byID   sync.Map
-}
-
-func (s *sessions[T]) find(r *http.Request) (value T, ok bool) {
-	if c, err := r.Cookie(s.cookie); err == nil {
-		if v, found := s.byID.Load(c.Value); found {
-			return v.(T), true
-		}
-	}
-	return value, false
-}
-
-func (s *sessions[T]) begin(w http.ResponseWriter, value T) {
-	id := rand.Text()
-	s.byID.Store(id, value)
-	http.SetCookie(w, &http.Cookie{Name: s.cookie, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
-}
-
-func (s *sessions[T]) end(w http.ResponseWriter, r *http.Request) {
-	if c, err := r.Cookie(s.cookie); err == nil {
-		s.byID.Delete(c.Value)
-	}
-	http.SetCookie(w, &http.Cookie{Name: s.cookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
