@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,12 @@ import (
 	"time"
 
 	"golang.org/x/net/html"
+)
+
+// Who signs in: a user of the quickstart's Pager.
+const (
+	demoUser     = "ana@example.com"
+	demoPassword = "open sesame"
 )
 
 // visitor is somebody at a browser whose connections all go to one replica of our choice,
@@ -150,7 +157,7 @@ func (s *story) refresh(n int, token string) (answer, error) {
 
 // call is the status of an API call.
 func (s *story) call(n int, accessToken string) (int, error) {
-	r, err := http.NewRequest(http.MethodGet, s.issuer+"/api/alerts", nil)
+	r, err := http.NewRequest(http.MethodGet, s.issuer+"/api/sources", nil)
 	if err != nil {
 		return 0, err
 	}
@@ -170,7 +177,7 @@ func play(ctx context.Context, c *cluster, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context, *tokens) error{s.sameKeys, s.anyReplicaRefreshes, s.killed, s.burst, s.revoke} {
+	for _, step := range []func(context.Context, *tokens) error{s.sameKeys, s.anyReplicaRefreshes, s.killed, s.burst, s.revoke, s.signOut} {
 		if err := errors.Join(ctx.Err(), step(ctx, t)); err != nil {
 			return err
 		}
@@ -188,17 +195,17 @@ func unexpected(step string, a answer, err error) error {
 // authorize has every step answered by another replica.
 func (s *story) authorize() (code, verifier string, _ error) {
 	const state = "a state of the client"
-	verifier = newSecret() + newSecret()
+	verifier = rand.Text() + rand.Text()
 	start := authorizationURL(s.issuer, state, verifier)
 	a, err := s.on(1).get(start)
 	if err != nil || !strings.HasPrefix(a.to, s.issuer+"/login") {
 		return "", "", unexpected("authorization request", a, err)
 	}
 	s.say("replica 1 sends the browser to sign in")
-	if a, err = s.on(2).post(a.to, url.Values{"user": {"ana"}}); err != nil || a.status != http.StatusSeeOther {
+	if a, err = s.signIn(2, a.to); err != nil || a.status != http.StatusSeeOther {
 		return "", "", unexpected("sign-in", a, err)
 	}
-	s.say("replica 2 signs ana in")
+	s.say("replica 2 signs Ana in")
 	if a, err = s.on(3).get(a.to); err != nil || a.status != http.StatusOK {
 		return "", "", unexpected("consent page", a, err)
 	}
@@ -213,9 +220,21 @@ func (s *story) authorize() (code, verifier string, _ error) {
 	return back.Query().Get("code"), verifier, nil
 }
 
+// signIn fills in the sign-in page at an address, with what it holds for the way back.
+func (s *story) signIn(n int, page string) (answer, error) {
+	a, err := s.on(n).get(page)
+	if err != nil || a.status != http.StatusOK {
+		return a, err
+	}
+	action, form := fields(a.body)
+	form.Set("email", demoUser)
+	form.Set("password", demoPassword)
+	return s.on(n).post(s.issuer+action, form)
+}
+
 func (s *story) redeem(code, verifier string) (*tokens, error) {
 	a, err := s.token(2, url.Values{
-		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {s.issuer + "/demo/callback"}, "code_verifier": {verifier},
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {s.issuer + callbackPath}, "code_verifier": {verifier},
 	})
 	t := tokensIn(a)
 	if err != nil || t.Access == "" || t.Refresh == "" {
@@ -264,9 +283,6 @@ func (s *story) anyReplicaRefreshes(_ context.Context, t *tokens) error {
 
 func (s *story) killed(_ context.Context, t *tokens) error {
 	s.replicas[1].kill()
-	for s.replicas[1].pid() != 0 { // until it is gone, it may take a connection with it
-		time.Sleep(time.Millisecond)
-	}
 	for range 6 { // two rounds of the proxy
 		if status, err := s.call(0, t.Access); err != nil || status != http.StatusOK {
 			return fmt.Errorf("API through the proxy, with replica 2 dead: %d, %v", status, err)
@@ -312,7 +328,7 @@ func (s *story) burst(ctx context.Context, t *tokens) error {
 
 func (s *story) revoke(_ context.Context, t *tokens) error {
 	for _, r := range s.replicas {
-		if err := r.awaitUp(15 * time.Second); err != nil {
+		if err := r.awaitUp(15*time.Second, nil); err != nil {
 			return err
 		}
 	}
@@ -331,5 +347,20 @@ func (s *story) revoke(_ context.Context, t *tokens) error {
 		}
 	}
 	s.say("replica 3 revokes, and all three know at once")
+	return nil
+}
+
+// signOut is Pager's, not the authorization server's; the browser forgets its session.
+func (s *story) signOut(context.Context, *tokens) error {
+	if a, err := s.on(1).get(s.issuer + "/"); err != nil || a.status != http.StatusOK {
+		return unexpected("Pager", a, err)
+	}
+	if a, err := s.on(2).post(s.issuer+"/logout", nil); err != nil || a.status != http.StatusSeeOther {
+		return unexpected("sign-out", a, err)
+	}
+	if a, err := s.on(3).get(s.issuer + "/"); err != nil || a.to != s.issuer+"/login" {
+		return unexpected("Pager after the sign-out", a, err)
+	}
+	s.say("replica 2 signs Ana out, and replica 3 asks her to sign in")
 	return nil
 }

@@ -11,16 +11,23 @@ import (
 	"time"
 )
 
-// handler is the proxy: its own pages, and everything else for one replica after the
-// other.
+// handler is the proxy: pages of its own, the callback of its client, and everything else
+// for one replica after the other.
 func (c *cluster) handler() http.Handler {
-	d := &demo{issuer: c.issuer}
+	d := newDemo(c.issuer)
+	own := http.NewServeMux()
+	own.HandleFunc("GET /cluster", c.showStatus)
+	own.HandleFunc("POST /cluster/kill", c.killOne)
+	own.HandleFunc("POST /cluster/connect", d.connect)
+	own.HandleFunc("GET /cluster/client", d.show)
+	own.HandleFunc("POST /cluster/client", d.act)
+	own.Handle("GET /cluster/style.css", http.StripPrefix("/cluster/", http.FileServerFS(files)))
+	protected := http.NewCrossOriginProtection().Handler(own) // against forged forms
+
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", c.showStatus)
-	mux.HandleFunc("POST /kill", c.killOne)
-	mux.HandleFunc("GET /demo", d.begin)
-	mux.HandleFunc("GET /demo/callback", d.callback)
-	mux.HandleFunc("POST /demo/step", d.step)
+	mux.Handle("/cluster", protected)
+	mux.Handle("/cluster/", protected)
+	mux.HandleFunc("GET "+callbackPath, d.callback)
 	mux.Handle("/", &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: "replica"}) // the transport chooses which
@@ -72,5 +79,5 @@ func (c *cluster) killOne(w http.ResponseWriter, r *http.Request) {
 			replica.kill()
 		}
 	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.Redirect(w, r, "/cluster", http.StatusSeeOther)
 }

@@ -1,45 +1,37 @@
 package main
 
 import (
-	"fmt"
-	"html"
+	"embed"
+	"html/template"
 	"net/http"
-	"strings"
 )
 
-// page is a page of the proxy or of the application.
-func page(title, body string) string {
-	return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>` + html.EscapeString(title) + `</title><style>
-:root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto; padding: 0 1rem }
-h1 { font-size: 1.5rem } p, td, th { overflow-wrap: anywhere }
-table { width: 100%; border-collapse: collapse; margin: 1.5rem 0 }
-td, th { text-align: left; padding: .5rem .6rem; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent) }
-button, .button { font: inherit; padding: .35rem .9rem; border-radius: .4rem; border: 1px solid #3b6fd8; background: #3b6fd8; color: #fff; text-decoration: none; cursor: pointer }
-button.kill { background: none; color: inherit; border-color: #c43d3d }
-.up { color: #218739 } .down { color: #c43d3d } input { font: inherit; padding: .3rem .5rem }
-form { display: inline } code { font-size: .9em }
-</style><h1>` + html.EscapeString(title) + `</h1>` + body + `</html>`
+//go:embed pages.html style.css
+var files embed.FS
+
+var pages = template.Must(template.ParseFS(files, "pages.html"))
+
+// show writes a page of the cluster's own.
+func show(w http.ResponseWriter, page string, data any) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'")
+	if err := pages.ExecuteTemplate(w, page, data); err != nil {
+		panic(err) // a broken template is a bug of this program
+	}
 }
 
 func (c *cluster) showStatus(w http.ResponseWriter, _ *http.Request) {
-	var rows strings.Builder
-	for _, r := range c.replicas {
-		state, pid := `<span class="up">up</span>`, fmt.Sprint(r.pid())
-		if !r.up() {
-			state = `<span class="down">down, back in a moment</span>`
-		}
-		if pid == "0" {
-			pid = "–"
-		}
-		fmt.Fprintf(&rows, `<tr><td>%s<td>%s<td>%s<td>%d<td><form method="post" action="/kill"><input type="hidden" name="replica" value="%s"><button class="kill">Kill it</button></form>`,
-			r.name, state, pid, r.served.Load(), r.name)
+	type row struct {
+		Name     string
+		Up       bool
+		PID      int
+		Requests int64
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	var rows []row
+	for _, r := range c.replicas {
+		rows = append(rows, row{r.name, r.up(), r.pid(), r.served.Load()})
+	}
 	w.Header().Set("Refresh", "2")
-	fmt.Fprint(w, page("Three replicas, one PostgreSQL", `<p>Each replica is a process of its own with the same
-authorization server in it. The proxy asks them in turn. Kill one (SIGKILL), and go on.</p>
-<table><tr><th>Replica<th>State<th>Process<th>Requests<th></tr>`+rows.String()+`</table>
-<p><a class="button" href="/demo">Connect a client</a></p>`))
+	show(w, "status", rows)
 }
