@@ -55,15 +55,6 @@ func (a audience) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]string(a))
 }
 
-func (a *audience) UnmarshalJSON(b []byte) error {
-	var one string
-	if json.Unmarshal(b, &one) == nil {
-		*a = audience{one}
-		return nil
-	}
-	return json.Unmarshal(b, (*[]string)(a))
-}
-
 // mintAccessToken makes an access token in the client's format. A signed token needs
 // no record: the grant's ID at the head of its jti is what ties it to the grant.
 func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (string, *storage.Token, error) {

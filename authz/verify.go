@@ -3,14 +3,11 @@ package authz
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	// Claim names are case-sensitive (RFC 7519 §4); encoding/json folds them when it
-	// reads, and this one does not.
-	exact "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/grantor-oauth/grantor/authz/internal/keyring"
 	"github.com/grantor-oauth/grantor/authz/resource"
@@ -101,12 +98,6 @@ func (s *Server) readSigned(ctx context.Context, token string) (*signed, error) 
 		}
 		return said, nil
 	}
-	// Only the alphabet of what we make: the JWS parser would overlook white space.
-	if strings.ContainsFunc(token, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
-	}) {
-		return nil, invalidToken("not in the alphabet of tokens")
-	}
 	payload, keyID, err := s.keys.VerifyBy(ctx, token, accessTokenType)
 	if errors.Is(err, keyring.ErrInvalid) {
 		return nil, invalidToken("not signed by this server")
@@ -114,20 +105,50 @@ func (s *Server) readSigned(ctx context.Context, token string) (*signed, error) 
 	if err != nil {
 		return nil, err
 	}
-	var c accessClaims
-	t := resource.Token{}
-	if err := errors.Join(exact.Unmarshal(payload, &c), exact.Unmarshal(payload, &t.Claims)); err != nil || c.Issuer != s.config.Issuer {
+	var t resource.Token
+	// Into a map, which knows names by their exact spelling (RFC 7519 §4), as structs do
+	// not.
+	if err := json.Unmarshal(payload, &t.Claims); err != nil || t.Claims["iss"] != s.config.Issuer {
 		return nil, invalidToken("not an access token of this server")
 	}
-	t.Issuer, t.Subject, t.ClientID, t.ID, t.Audience = c.Issuer, c.Subject, c.ClientID, c.ID, c.Audience
-	t.Scopes, t.ACR, t.AMR = strings.Fields(c.Scope), c.ACR, c.AMR
-	t.IssuedAt, t.ExpiresAt = time.Unix(c.IssuedAt, 0), time.Unix(c.Expires, 0)
-	if c.AuthTime != 0 {
-		t.AuthTime = time.Unix(c.AuthTime, 0)
-	}
+	t.Issuer, t.Subject, t.ClientID, t.ID = s.config.Issuer, claimText(t.Claims, "sub"), claimText(t.Claims, "client_id"), claimText(t.Claims, "jti")
+	t.Audience, t.Scopes = claimTexts(t.Claims, "aud"), strings.Fields(claimText(t.Claims, "scope"))
+	t.ACR, t.AMR = claimText(t.Claims, "acr"), claimTexts(t.Claims, "amr")
+	t.IssuedAt, t.ExpiresAt, t.AuthTime = claimTime(t.Claims, "iat"), claimTime(t.Claims, "exp"), claimTime(t.Claims, "auth_time")
 	said := &signed{token: t, keyID: keyID, digest: storage.NewDigest(t.ExpiresAt.Add(clockSlack), "jti:"+t.ID)}
 	s.verified.add(sum, said)
 	return said, nil
+}
+
+// What we have signed has the types that we gave it.
+
+func claimText(claims map[string]any, name string) string {
+	s, _ := claims[name].(string)
+	return s
+}
+
+// claimTexts is one string, or several, as in RFC 7519 §4.1.3.
+func claimTexts(claims map[string]any, name string) []string {
+	switch v := claims[name].(type) {
+	case string:
+		return []string{v}
+	case []any:
+		list := make([]string, len(v))
+		for i := range v {
+			list[i], _ = v[i].(string)
+		}
+		return list
+	}
+	return nil
+}
+
+// claimTime is a NumericDate (RFC 7519 §2); zero if there is none.
+func claimTime(claims map[string]any, name string) time.Time {
+	seconds, ok := claims[name].(float64)
+	if !ok {
+		return time.Time{}
+	}
+	return time.Unix(int64(seconds), 0)
 }
 
 // readOpaque finds the record of an opaque access token.
@@ -150,7 +171,7 @@ func (s *Server) readOpaque(ctx context.Context, token string) (*resource.Token,
 		IssuedAt: record.IssuedAt, ExpiresAt: record.ExpiresAt,
 	}
 	if len(record.Claims) > 0 {
-		if err := exact.Unmarshal(record.Claims, &t.Claims); err != nil {
+		if err := json.Unmarshal(record.Claims, &t.Claims); err != nil {
 			return nil, none, "", fmt.Errorf("authz: the stored claims of a token are damaged: %w", err)
 		}
 	}

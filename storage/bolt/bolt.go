@@ -79,6 +79,8 @@ type DB struct {
 	swept map[bucket][]byte
 	turn  int
 
+	commits int // that were begun; only group.run touches it
+
 	close func() error
 }
 

@@ -53,6 +53,10 @@ type job struct {
 // Commits take a small part of that.
 const longWait = 20 * time.Millisecond
 
+// releaseEvery is after how many commits the pages that were looked at meanwhile are given
+// back. Under load that is every few seconds, and costs a millisecond.
+const releaseEvery = 2048
+
 // shut refuses new writes and waits for those under way.
 func (g *group) shut() {
 	g.mu.Lock()
@@ -231,6 +235,9 @@ func (db *DB) commitOnce(jobs []*job) (spoiler int, err error) {
 		return spoiler, err
 	}
 	db.bolt.AllocSize = growth(tx.Size())
+	if db.commits++; db.commits%releaseEvery == 0 {
+		db.release(tx.Size())
+	}
 
 	t := &txn{tx: tx}
 	effects, added := false, 0

@@ -215,7 +215,7 @@ func (o *options) one(start func() (*process, error), c loadCase, connections in
 	if c.prepares != "" {
 		n := 256
 		if !c.reuses {
-			n = int(o.duration.Seconds() * float64(min(25_000, o.pace()*connections)))
+			n = int(o.duration.Seconds() * float64(o.pace(connections)))
 		}
 		stock, err = prepared(p, c.prepares, n)
 		if err == nil && place != "" {
@@ -246,10 +246,10 @@ func (o *options) one(start func() (*process, error), c loadCase, connections in
 	return s, nil
 }
 
-// pace is how many requests a second one connection makes at most.
-func (o *options) pace() int {
+// pace is how many requests a second there are at most over so many connections.
+func (o *options) pace(connections int) int {
 	if o.backend == "postgres" {
-		return 1_000
+		return min(6_000, 1_000*connections)
 	}
-	return 4_000
+	return min(25_000, 4_000*connections)
 }
