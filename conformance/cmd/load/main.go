@@ -11,8 +11,6 @@
 // it has the answer to the last; every answer is checked. What the requests use up
 // (codes, tokens) is made before the clock starts.
 //
-// All servers run with GOGC=400.
-//
 // The table says for each case: the rate, the time to an answer (median, 99 %, 99.9 %),
 // the processor time that the server spent on each request, and its memory afterwards.
 // Load and server share the machine, so only ratios of figures from one run mean

@@ -31,14 +31,9 @@ func startOurs(backend, place, profile string) (*process, error) {
 	return start("grantor-"+backend, cmd, envBackend+"="+backend, envPlace+"="+place, envProfile+"="+profile)
 }
 
-// collector is the GOGC of all servers, ours and the others' alike. With Go's own value a
-// server whose live data are a few megabytes spends a fifth of its time on collecting: that
-// says little of a server inside an application, which has more of them.
-const collector = "GOGC=400"
-
 // start runs a server, which prints its address and ends when its input does.
 func start(name string, cmd *exec.Cmd, env ...string) (*process, error) {
-	cmd.Env = append(append(os.Environ(), collector), env...)
+	cmd.Env = append(os.Environ(), env...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
