@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"strings"
@@ -32,6 +33,7 @@ type DB struct {
 	renewed atomic.Int64
 
 	sweeper sweeper
+	log     *slog.Logger
 }
 
 var _ storage.Store = (*DB)(nil)
@@ -67,7 +69,7 @@ func Open(ctx context.Context, url string, options ...Options) (*DB, error) {
 }
 
 // OpenPool uses connections of the host's. Close leaves the pool open, and of the
-// options only SkipMigrations and AnswerTimeout count: limits and the other timeouts are
+// options only SkipMigrations, AnswerTimeout and Logger count: limits and the other timeouts are
 // the pool's own. Set statement_timeout, lock_timeout and
 // idle_in_transaction_session_timeout there, or one stuck client of the database can hold
 // up others without end, and target_session_attrs=read-write. With such a pool we do not
@@ -83,6 +85,9 @@ func OpenPool(ctx context.Context, pool *pgxpool.Pool, options ...Options) (*DB,
 
 func open(ctx context.Context, pool *pgxpool.Pool, o Options) (*DB, error) {
 	db := &DB{pool: pool, answerTimeout: max(0, cmp.Or(o.AnswerTimeout, 30*time.Second))}
+	if db.log = o.Logger; db.log == nil {
+		db.log = slog.Default()
+	}
 	db.sweeper.init()
 	ready, err := db.tablesReady(ctx)
 	if err == nil && !ready {

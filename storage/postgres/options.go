@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"cmp"
+	"log/slog"
 	"runtime"
 	"strconv"
 	"time"
@@ -43,6 +44,10 @@ type Options struct {
 	// the context does not end before: for a server that has vanished without a word, or
 	// waits for a synchronous standby that has. Zero means 30 s, negative no limit.
 	AnswerTimeout time.Duration
+
+	// Logger is told when expired records cannot be removed, for want of a right, say: that
+	// fails no call, and would go unnoticed until the disk is full. Nil means slog.Default.
+	Logger *slog.Logger
 
 	// ApplicationName is how the connections appear in pg_stat_activity. Empty means
 	// "grantor".

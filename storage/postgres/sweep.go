@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"log/slog"
 	"math"
 	"slices"
 	"sync"
@@ -61,6 +62,8 @@ type sweeper struct {
 	last    time.Time     // when it began, by the caller's clock
 	edge    time.Time     // when one began at the edge
 	passed  []any         // up to where each table has been swept; only the sweep touches it
+
+	complained time.Time // when the log was told of a failure; only the sweep touches it
 }
 
 func (s *sweeper) init() {
@@ -187,6 +190,7 @@ func (db *DB) sweep(ctx context.Context, cutoff time.Time) (more bool) {
 			}
 			n, err := db.sweepSome(ctx, edges[i], cutoff, &db.sweeper.passed[i])
 			if err != nil { // a table that cannot be swept now does not keep the others full
+				db.sweepFailed(ctx, err)
 				again = again || worthRepeating(err)
 				continue
 			}
@@ -199,6 +203,16 @@ func (db *DB) sweep(ctx context.Context, cutoff time.Time) (more bool) {
 		}
 	}
 	return true
+}
+
+// sweepFailed tells the log, and not again for a while. One that was cut short because the
+// store is being closed is no failure.
+func (db *DB) sweepFailed(ctx context.Context, err error) {
+	if db.sweeper.isClosed() || time.Since(db.sweeper.complained) < sweepAgain {
+		return
+	}
+	db.sweeper.complained = time.Now()
+	db.log.LogAttrs(ctx, slog.LevelWarn, "expired records are not removed, and the tables grow", slog.String("cause", explain(ctx, "sweeping", err).Error()))
 }
 
 func (db *DB) sweepSome(ctx context.Context, e edge, cutoff time.Time, passed *any) (n int, err error) {

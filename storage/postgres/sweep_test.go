@@ -1,10 +1,14 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -154,6 +158,58 @@ func TestOneTableDoesNotHoldUpTheSweepOfOthers(t *testing.T) {
 		if err := db.Commit(t.Context(), storage.Write{At: at, Consents: []storage.Consent{{Subject: "alice"}}}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// lockedBuffer is a buffer that others write to meanwhile.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// A role that may not delete can do everything but sweep, and the log says so, once.
+func TestASweepThatFailsIsLogged(t *testing.T) {
+	url := newSchema(t, shared(t))
+	open(t, url)
+	role := "no_delete_" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	_, schema, _ := strings.Cut(url, "search_path=")
+	for _, sql := range []string{
+		"CREATE ROLE " + role + " LOGIN",
+		"GRANT USAGE ON SCHEMA " + schema + " TO " + role,
+		"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA " + schema + " TO " + role,
+	} {
+		do(t, url, sql)
+	}
+	log := new(lockedBuffer)
+	db := open(t, strings.Replace(url, "postgres@", role+"@", 1), postgres.Options{SkipMigrations: true, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	now := time.Now()
+	bury(t, url, now, 10)
+	for at, end := now, time.Now().Add(10*time.Second); !strings.Contains(log.String(), "expired records are not removed"); at = at.Add(time.Second) {
+		if time.Now().After(end) {
+			t.Fatalf("the log says %q", log.String())
+		}
+		if err := db.Commit(t.Context(), storage.Write{At: at, Consents: []storage.Consent{{Subject: "alice"}}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "GRANT SELECT, INSERT, UPDATE, DELETE") {
+		t.Errorf("the log says %q, want one line with the cure", said)
 	}
 }
 
