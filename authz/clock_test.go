@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,7 +75,39 @@ func TestClock_goes_on(t *testing.T) {
 	s := newServer(t, lifetimes(authz.Lifetimes{AuthorizationCode: time.Second}))
 	s.clock.Advance(-time.Hour)
 	code := s.code(t, web)
-	time.Sleep(1010 * time.Millisecond) // the clock that the host gave stands still
+	time.Sleep(1350 * time.Millisecond) // the clock that the host gave stands still
 	_, err := s.redeem(web, code)
 	wantRefusal(t, err, "invalid_grant code_expired")
+}
+
+// The server's clock does not stay ahead of a host's clock that goes on as usual.
+func TestClock_is_caught_up_with(t *testing.T) {
+	var offset atomic.Int64
+	s := newServer(t, func(c *authz.Config) {
+		c.Clock = func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
+	})
+	var last time.Time
+	ahead := func() time.Duration {
+		t.Helper()
+		began := time.Now()
+		s.tokens(t, web)
+		events := s.heard()
+		at := events[len(events)-1].At
+		if at.Before(last) {
+			t.Fatalf("the clock ran backwards, by %v", last.Sub(at))
+		}
+		last = at
+		return at.Sub(began)
+	}
+	offset.Store(int64(200 * time.Millisecond))
+	ahead()
+	offset.Store(0)
+	if got := ahead(); got < 50*time.Millisecond {
+		t.Fatalf("it is ahead by %v only", got)
+	}
+	for end := time.Now().Add(10 * time.Second); ahead() > 50*time.Millisecond; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it stays ahead")
+		}
+	}
 }
