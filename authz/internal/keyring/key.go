@@ -102,12 +102,30 @@ func parse(stored storage.Key, encryptionKey []byte) (*key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keyring: stored key %s is damaged: %w", stored.ID, err)
 	}
-	signer, ok := private.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("keyring: stored key %s cannot sign", stored.ID)
+	if k.private = signerFor(stored.Algorithm, private); k.private == nil {
+		return nil, fmt.Errorf("keyring: stored key %s is none for its algorithm, %q: restore the store from a backup", stored.ID, stored.Algorithm)
 	}
-	k.private = signer
 	return k, nil
+}
+
+// signerFor is private, if it is a key for this algorithm; otherwise nil. What signs and
+// verifies goes by the key alone.
+func signerFor(algorithm string, private any) crypto.Signer {
+	switch k := private.(type) {
+	case *ecdsa.PrivateKey:
+		if algorithm == string(jose.ES256) && k.Curve == elliptic.P256() {
+			return k
+		}
+	case ed25519.PrivateKey:
+		if algorithm == string(jose.EdDSA) {
+			return k
+		}
+	case *rsa.PrivateKey:
+		if algorithm == string(jose.RS256) {
+			return k
+		}
+	}
+	return nil
 }
 
 func newAEAD(key []byte) (cipher.AEAD, error) {

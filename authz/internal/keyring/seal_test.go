@@ -3,8 +3,13 @@ package keyring_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/grantor-oauth/grantor/authz/internal/keyring"
+	"github.com/grantor-oauth/grantor/storage"
 	"github.com/grantor-oauth/grantor/storage/memory"
 )
 
@@ -67,6 +73,45 @@ func TestDamagedKey(t *testing.T) {
 	}
 	if _, err := keyring.Open(t.Context(), config(store, c)); err == nil || !strings.Contains(err.Error(), ring.Keys[1].ID) {
 		t.Errorf("Open: %v", err)
+	}
+}
+
+// A key under the name of another algorithm is refused, not used.
+func TestKeyOfAnotherAlgorithm(t *testing.T) {
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	material, err := x509.MarshalPKCS8PrivateKey(p384)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(es256, eddsa *storage.Key){
+		"EdDSA for ES256": func(es256, eddsa *storage.Key) { es256.Algorithm, eddsa.Algorithm = eddsa.Algorithm, es256.Algorithm },
+		"RS256 for ES256": func(es256, _ *storage.Key) { es256.Algorithm = "RS256" },
+		"P-384 for ES256": func(es256, _ *storage.Key) { es256.Material = material },
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, c := memory.New(), &clock{at: epoch}
+			conf := config(store, c)
+			conf.Algorithms = []string{"ES256", "EdDSA"}
+			open(t, conf)
+			ring, err := store.Keys(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			of := func(algorithm string) *storage.Key {
+				return &ring.Keys[slices.IndexFunc(ring.Keys, func(k storage.Key) bool { return k.Algorithm == algorithm })]
+			}
+			change(of("ES256"), of("EdDSA"))
+			ring.Revision++
+			if err := store.SwapKeys(t.Context(), *ring); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := keyring.Open(t.Context(), conf); err == nil || !strings.Contains(err.Error(), "algorithm") {
+				t.Errorf("Open: %v", err)
+			}
+		})
 	}
 }
 

@@ -5,13 +5,17 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/grantor-oauth/grantor/authz/internal/keyring"
 	"github.com/grantor-oauth/grantor/storage/memory"
 )
 
@@ -47,6 +51,44 @@ func TestRFC7515_Section7_1(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Tokens that go-jose signed, as it did for the server before, live on after an upgrade.
+func TestVerifiesWhatGoJoseSigned(t *testing.T) {
+	algorithms := []string{"ES256", "EdDSA", "RS256"}
+	store := memory.New()
+	c := config(store, &clock{at: epoch})
+	c.Algorithms = algorithms
+	r := open(t, c)
+	for _, k := range stored(t, store) {
+		if !slices.Contains(algorithms, k.Algorithm) {
+			continue
+		}
+		private, err := x509.ParsePKCS8PrivateKey(k.Material)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signer, err := jose.NewSigner(
+			jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.Algorithm), Key: jose.JSONWebKey{Key: private, KeyID: k.ID}},
+			(&jose.SignerOptions{}).WithType("at+jwt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		jws, err := signer.Sign([]byte(`{"sub":"ana"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		compact, err := jws.CompactSerialize()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.Verify(t.Context(), compact, "at+jwt"); err != nil || string(got) != `{"sub":"ana"}` {
+			t.Errorf("%s: %q, %v", k.Algorithm, got, err)
+		}
+		if _, err := r.Verify(t.Context(), compact, "JWT"); !errors.Is(err, keyring.ErrInvalid) {
+			t.Errorf("%s, under another typ: %v", k.Algorithm, err)
+		}
 	}
 }
 
