@@ -60,12 +60,15 @@ func migrate(ctx context.Context, config *pgxpool.Config) error {
 			conn.RuntimeParams[name] = "0" // a step may take longer than statements usually do
 		}
 	}
-	db := stdlib.OpenDB(*conn, stdlib.OptionBeforeConnect(func(ctx context.Context, c *pgx.ConnConfig) error {
-		if config.BeforeConnect == nil {
-			return nil
-		}
-		return config.BeforeConnect(ctx, c)
-	}))
+	// The host may choose the role or the schema there.
+	var hooks []stdlib.OptionOpenDB
+	if config.BeforeConnect != nil {
+		hooks = append(hooks, stdlib.OptionBeforeConnect(config.BeforeConnect))
+	}
+	if config.AfterConnect != nil {
+		hooks = append(hooks, stdlib.OptionAfterConnect(config.AfterConnect))
+	}
+	db := stdlib.OpenDB(*conn, hooks...)
 	defer db.Close()
 	if ready, err := readyIn(ctx, db); ready || err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/grantor-oauth/grantor/storage"
@@ -112,6 +113,36 @@ func TestAPoolOfTheHosts(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("connections were not given back")
 		}
+	}
+}
+
+// The tables are made where the host's pool will look for them.
+func TestAPoolThatChoosesTheSchemaItself(t *testing.T) {
+	config, err := pgxpool.ParseConfig(newSchema(t, shared(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := config.ConnConfig.RuntimeParams["search_path"]
+	delete(config.ConnConfig.RuntimeParams, "search_path")
+	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, "SET search_path = "+schema)
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	db, err := postgres.OpenPool(t.Context(), pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.PutClient(t.Context(), storage.Client{ID: "app"}); err != nil {
+		t.Error(err)
+	}
+	if n := do(t, cluster.URL(), "SELECT count(to_regclass('public.grantor_clients'))"); n != 0 {
+		t.Error("there are tables in another schema")
 	}
 }
 
