@@ -24,7 +24,7 @@ const (
 	// clockSlack is how much longer than it can matter a record is kept whose absence
 	// allows something: that a token was revoked, that a page was answered. A clock that
 	// runs ahead for a while and is set back must not undo that.
-	clockSlack = 24 * time.Hour
+	clockSlack = maxSetBack + time.Hour
 )
 
 // complete fills in the defaults, and returns every fault of c at once.

@@ -94,7 +94,12 @@ func open(ctx context.Context, pool *pgxpool.Pool, o Options) (*DB, error) {
 		if o.SkipMigrations {
 			return nil, fmt.Errorf("%w: call postgres.Migrate with a role that may create tables, or open without SkipMigrations", ErrNotMigrated)
 		}
-		err = migrate(ctx, pool.Config())
+		if err = migrate(ctx, pool.Config()); err == nil {
+			ready, err = db.tablesReady(ctx)
+		}
+	}
+	if err == nil && !ready {
+		err = fmt.Errorf("%w, although they have just been made: the pool's connections do not see them; set the schema and the role in the URL, or in the pool's ConnConfig or AfterConnect", ErrNotMigrated)
 	}
 	if err != nil {
 		return nil, err
