@@ -205,9 +205,13 @@ func (db *DB) sweep(ctx context.Context, cutoff time.Time) (more bool) {
 	return true
 }
 
-// sweepFailed tells the log, and not again for a while. One that was cut short because the
-// store is being closed is no failure.
+// sweepFailed tells the log, and not again for a while. It is for what does not pass by
+// itself: a lost connection is everybody's trouble, and a locked table is swept later.
 func (db *DB) sweepFailed(ctx context.Context, err error) {
+	switch code(err) {
+	case "", lockUnavailable, cancelled, starting, serialization, deadlock:
+		return
+	}
 	if db.sweeper.isClosed() || time.Since(db.sweeper.complained) < sweepAgain {
 		return
 	}
