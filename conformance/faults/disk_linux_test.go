@@ -108,15 +108,20 @@ func TestDisk_full(t *testing.T) {
 	}
 }
 
-// A file that may not be written any more, and then may again: chattr +i, which on ext4
-// also stops whoever has it open.
+// Files that may not be written any more, and then may again: chattr +i, which on ext4
+// also stops whoever has them open.
 func TestDisk_immutable(t *testing.T) {
 	dir := mounted(t, "ext4")
 	h := newHost(t, openBoltIn(t, dir), opaque)
 	withoutDisk(t, h, func() func() {
 		const immutable = 0x10 // FS_IMMUTABLE_FL
-		setFlags(t, filepath.Join(dir, "authz.db"), immutable)
-		return func() { setFlags(t, filepath.Join(dir, "authz.db"), 0) }
+		all := func(flags int32) {
+			for _, name := range []string{"authz.db", "authz.db-log0", "authz.db-log1"} {
+				setFlags(t, filepath.Join(dir, name), flags)
+			}
+		}
+		all(immutable)
+		return func() { all(0) }
 	})
 }
 

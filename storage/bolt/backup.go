@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 
 	"go.etcd.io/bbolt"
 )
 
 // Backup writes a copy of the database to w, as it is at one moment, while reads and
-// writes go on, and returns how many bytes that were. The copy is a database like any
+// writes go on, and returns how many bytes that were. It has no log and needs none. The copy is a database like any
 // other: put it in the file's place to restore it, and keep it as secret as the file
 // (mode 0600), for it holds the same. It is not checked on the way: [Check] does that.
 //
@@ -23,12 +24,14 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) (n int64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	err = db.explain(guard(func() error {
-		return db.bolt.View(func(tx *bbolt.Tx) error {
+	tx, err := db.whole(ctx)
+	if err == nil {
+		err = db.explain(guard(func() (err error) {
+			defer tx.Rollback()
 			n, err = tx.WriteTo(&cancellable{ctx, w})
 			return err
-		})
-	}))
+		}))
+	}
 	if err != nil {
 		return n, fmt.Errorf("bolt: the backup of %s is not complete: %w", db.path, err)
 	}
@@ -46,4 +49,31 @@ func (c *cancellable) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return c.w.Write(p)
+}
+
+// whole begins a transaction that sees bbolt's file when it holds everything, and can do
+// without its log. For that, writes wait a few milliseconds.
+func (db *DB) whole(ctx context.Context) (*bbolt.Tx, error) {
+	var mu sync.Mutex
+	var tx *bbolt.Tx
+	gone := false
+	err := db.write(ctx, &job{alone: func() error {
+		if err := db.mergeAll(false); err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if gone {
+			return nil
+		}
+		var err error
+		tx, err = db.bolt.Begin(false)
+		return err
+	}})
+	mu.Lock()
+	defer mu.Unlock()
+	if gone = err != nil; gone && tx != nil { // it began just as ctx ended
+		_ = tx.Rollback()
+	}
+	return tx, err
 }

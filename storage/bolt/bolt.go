@@ -26,6 +26,16 @@
 // Expired codes, tokens and grants are removed a few at a time beside other writes.
 // The file keeps the space and uses it again.
 //
+// # The log
+//
+// While it is open and written to, the database is three files: beside authz.db there are
+// authz.db-log0 and authz.db-log1, a few MB at the most, which hold the latest writes. From
+// them these come into authz.db, in the background and when [DB.Close] is called, which then
+// removes both. After a crash they stay, and the next Open reads them. So do not part them
+// from the file then: Open refuses it without its log, and a log that is another's, with
+// [ErrLog]. Open refuses a damaged log too. Only the very last group of writes cannot be told,
+// if it is damaged after a crash, from one that the crash has cut off.
+//
 // # Backups
 //
 // [DB.Backup] writes a consistent copy of the open database, while it is in use; [Check]
@@ -66,6 +76,10 @@ type DB struct {
 	path  string
 	group group
 
+	// recent is what lies above bbolt's file.
+	recent   atomic.Pointer[recent]
+	recentMu sync.Mutex // held by who changes it
+
 	// halted, once set, is returned for every further write: after a failed fsync
 	// nobody knows what the disk holds, and a tree that made bbolt panic must not
 	// be built upon.
@@ -74,12 +88,15 @@ type DB struct {
 	// stuck tells that bbolt's write lock could not be given back.
 	stuck atomic.Bool
 
-	// swept is where the next sweep of each bucket goes on, turn says which bucket
-	// was first last time. Only group.run touches them.
-	swept map[bucket][]byte
-	turn  int
+	// The rest belongs to whoever runs group.run, and to Close after that.
+	log     redoLog
+	logged  bool   // bbolt's file says that the log is in use
+	pending batch  // what the present group changes
+	merging *merge // the last one that was started
+	merges  int    // how many were begun; only the one that merges touches it
+	sweeper sweeper
 
-	commits int // that were begun; only group.run touches it
+	at, since time.Time // the present of the last Write, and of the first of this generation
 
 	close func() error
 }
@@ -97,7 +114,9 @@ const lockWait = time.Second
 func Open(path string) (*DB, error) {
 	_, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
-		err = create(path)
+		if err = noLog(path); err == nil {
+			err = create(path)
+		}
 	}
 	if err != nil {
 		return nil, openError(path, err)
@@ -105,16 +124,26 @@ func Open(path string) (*DB, error) {
 	if err := check(path); err != nil {
 		return nil, openError(path, err)
 	}
-	db := &DB{path: path, swept: make(map[bucket][]byte)}
-	if db.bolt, err = openMapped(path); err != nil {
+	mapped, err := openMapped(path)
+	if err != nil {
 		return nil, openError(path, err)
 	}
-	if err := db.upgrade(); err != nil {
+	db := newDB(path, mapped)
+	if err = db.upgrade(); err == nil {
+		err = db.recover()
+	}
+	if err != nil {
 		return nil, openError(path, errors.Join(err, db.bolt.Close()))
 	}
+	return db, nil
+}
+
+func newDB(path string, mapped *bbolt.DB) *DB {
+	db := &DB{bolt: mapped, path: path}
+	db.recent.Store(&recent{layers: []*layer{{}}})
 	db.group.idle.L = &db.group.mu
 	db.close = sync.OnceValue(db.closeOnce)
-	return db, nil
+	return db
 }
 
 // Close waits for what is under way and releases the file. Further calls do
@@ -123,11 +152,24 @@ func (db *DB) Close() error { return db.close() }
 
 func (db *DB) closeOnce() error {
 	db.group.shut()
+	_ = db.merging.wait()
 	if db.stuck.Load() {
 		return fmt.Errorf("%w: %s cannot be released before the process ends", ErrCorrupt, db.path)
+	}
+	var unmerged error
+	if halted := db.halted.Load(); halted == nil {
+		unmerged = db.mergeAll(false)
+	} else if db.logged {
+		unmerged = *halted
 	}
 	if err := db.bolt.Close(); err != nil {
 		return fmt.Errorf("bolt: closing %s: %w", db.path, err)
 	}
+	if unmerged != nil {
+		db.log.closeFiles()
+		return fmt.Errorf("bolt: the last writes to %s are only in its log, %s and %s, which the next Open merges: keep them together: %w",
+			db.path, logName(db.path, 0), logName(db.path, 1), unmerged)
+	}
+	db.log.remove()
 	return nil
 }

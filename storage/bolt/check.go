@@ -24,7 +24,7 @@ const maxFaults = 100
 // Check looks at every page and every record of the file at path, which nobody may have
 // open, and does not change it. The error wraps [ErrCorrupt] and has a line for each
 // fault; nil means that all of it is sound. It reads files of every schema that there
-// was, and takes some seconds for each GB.
+// was, with their log if a crash has left one, and takes some seconds for each GB.
 func Check(ctx context.Context, path string) (Contents, error) {
 	var found Contents
 	f, err := os.Open(path)
@@ -60,6 +60,11 @@ func Check(ctx context.Context, path string) (Contents, error) {
 			if err := checkHeader(t); err != nil {
 				return err
 			}
+			left, err := readLog(path, t)
+			if err != nil {
+				return err
+			}
+			t.recent = recent{layers: []*layer{left}, seq: 1}
 			return c.all(t)
 		})
 	})
@@ -102,7 +107,7 @@ func (c *checker) all(t *txn) error {
 		},
 		func(t *txn) error {
 			return eachRecord(c, t, grants, &c.found.Grants, func(key []byte, r *storage.Grant) string {
-				if index := t.bucket(bySubj).Get(subjectKey(r)); index == nil {
+				if index, _ := t.find(bySubj, subjectKey(r)); index == nil {
 					return "it is not in the index of its subject"
 				}
 				return c.filed(key, name(r.ID))
@@ -116,7 +121,7 @@ func (c *checker) all(t *txn) error {
 		c.index,
 		func(t *txn) error {
 			var n int
-			if t.tx.Bucket([]byte(ended)) == nil {
+			if ended.in(t.tx) == nil {
 				return nil // schema 1
 			}
 			return eachRecord(c, t, ended, &n, func([]byte, *ending) string { return "" })
@@ -145,11 +150,10 @@ func (c *checker) filed(key, want []byte) string {
 // eachRecord reads every record of a bucket, in order. wrong says what is wrong with
 // one; "" for nothing.
 func eachRecord[T any](c *checker, t *txn, b bucket, n *int, wrong func(key []byte, r *T) string) error {
-	cursor := t.bucket(b).Cursor()
 	var last []byte
-	for k, v := cursor.First(); k != nil; k, v = cursor.Next() {
+	return t.walk(b, nil, nil, func(k, v []byte) (bool, error) {
 		if err := c.ctx.Err(); err != nil {
-			return err
+			return false, err
 		}
 		*n++
 		r := new(T)
@@ -164,19 +168,18 @@ func eachRecord[T any](c *checker, t *txn, b bucket, n *int, wrong func(key []by
 		}
 		if what != "" {
 			if err := c.fault("record %d of %s: %s", *n, b, what); err != nil {
-				return err
+				return false, err
 			}
 		}
 		last = k
-	}
-	return nil
+		return true, nil
+	})
 }
 
 // index makes sure that every entry of the index has its grant.
 func (c *checker) index(t *txn) error {
 	n := 0
-	cursor := t.bucket(bySubj).Cursor()
-	for k, v := cursor.First(); k != nil; k, v = cursor.Next() {
+	return t.walk(bySubj, nil, nil, func(k, v []byte) (bool, error) {
 		n++
 		what := ""
 		if verify(bySubj, k, v) != nil {
@@ -186,11 +189,11 @@ func (c *checker) index(t *txn) error {
 		}
 		if what != "" {
 			if err := c.fault("entry %d of the index of subjects: %s", n, what); err != nil {
-				return err
+				return false, err
 			}
 		}
-	}
-	return nil
+		return true, nil
+	})
 }
 
 // hasGrant reports whether the grant that an index entry names is there, and is its
@@ -201,8 +204,8 @@ func (c *checker) hasGrant(t *txn, entry []byte) bool {
 		if entry[i] != '=' {
 			continue
 		}
-		value := t.bucket(grants).Get(entry[i:])
-		if value == nil {
+		value, err := t.find(grants, entry[i:])
+		if value == nil || err != nil {
 			continue
 		}
 		var g storage.Grant

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +23,10 @@ func TestKilled(t *testing.T) {
 		return storage.Token{Digest: storage.NewDigest(expires, name), Kind: storage.RefreshToken, ExpiresAt: expires}
 	}
 	if path := os.Getenv("GRANTOR_TEST_KILL"); path != "" {
+		size, err := strconv.Atoi(os.Getenv("GRANTOR_TEST_SIZE"))
+		if err != nil {
+			t.Fatal(err)
+		}
 		db, err := bolt.Open(path)
 		if err != nil {
 			t.Fatal(err)
@@ -32,6 +37,7 @@ func TestKilled(t *testing.T) {
 				for i := 0; ; i++ {
 					name := fmt.Sprintf("%d-%d", writer, i)
 					w := add(token(name))
+					w.Tokens[0].Claims = make([]byte, size)
 					if i > 0 {
 						w.ConsumeTokens = []storage.Consumption{{Digest: token(fmt.Sprintf("%d-%d", writer, i-1)).Digest}}
 					}
@@ -47,10 +53,13 @@ func TestKilled(t *testing.T) {
 		select {}
 	}
 	path := filepath.Join(t.TempDir(), "test.db")
-	for round := range 3 {
+	for round := range 6 {
+		// Large records make the log go from one generation to the next, and be merged,
+		// many times before the end.
+		size := []int{0, 10_000}[round%2]
 		path := fmt.Sprint(path, round)
 		other := exec.Command(os.Args[0], "-test.run=^TestKilled$")
-		other.Env = append(os.Environ(), "GRANTOR_TEST_KILL="+path)
+		other.Env = append(os.Environ(), "GRANTOR_TEST_KILL="+path, fmt.Sprint("GRANTOR_TEST_SIZE=", size))
 		out, err := other.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -65,7 +74,7 @@ func TestKilled(t *testing.T) {
 			if n, _ := fmt.Sscanf(scan.Text(), "acknowledged %d-%d", &writer, &i); n == 2 {
 				last[writer] = i
 			}
-			if lines++; lines == 500 {
+			if lines++; lines == 500+100*round {
 				other.Process.Kill() // what it still prints is read to the end
 			}
 		}
@@ -77,11 +86,16 @@ func TestKilled(t *testing.T) {
 		for writer, end := range last {
 			for i := 0; i <= end; i++ {
 				got, err := db.Token(t.Context(), token(fmt.Sprintf("%d-%d", writer, i)).Digest)
-				if err != nil || i < end && got.ConsumedAt.IsZero() {
-					t.Errorf("token %d-%d of %d: got %+v, %v", writer, i, end, got, err)
+				if err != nil || i < end && got.ConsumedAt.IsZero() || len(got.Claims) != size {
+					t.Errorf("token %d-%d of %d: got %.300v, %v", writer, i, end, got, err)
 				}
 			}
 		}
-		db.Close()
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := bolt.Check(t.Context(), path); err != nil {
+			t.Error(err)
+		}
 	}
 }

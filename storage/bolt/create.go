@@ -30,11 +30,11 @@ func create(path string) (err error) {
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, b := range buckets {
-			if _, err := tx.CreateBucket([]byte(b)); err != nil {
+			if _, err := tx.CreateBucket([]byte(b.String())); err != nil {
 				return err
 			}
 		}
-		return (&txn{tx: tx}).writeHeader(header{Magic: magic, Schema: schema})
+		return (&txn{tx: tx}).writeHeader()
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err

@@ -15,6 +15,10 @@ var (
 	// one does not know.
 	ErrNewer = errors.New("bolt: file was written by a newer version")
 
+	// ErrLog: what is in the place of the file's log is not that, or not all of it, or the
+	// log is of another state of the file. They belong together, like the volumes of a book.
+	ErrLog = errors.New("bolt: file and log do not fit together")
+
 	// ErrCorrupt: the file, or a record in it, is not what was written. Any method
 	// may return it, not only Open: a damaged record is an error for whoever asks
 	// for it, never a wrong answer.

@@ -2,24 +2,28 @@ package bolt
 
 import (
 	"context"
+	"encoding/binary"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/grantor-oauth/grantor/storage"
 )
 
-// Commits is how many transactions have been written.
-func (db *DB) Commits() uint64 {
-	var n int
-	_ = db.bolt.View(func(tx *bbolt.Tx) error {
-		n = tx.ID()
-		return nil
-	})
-	return uint64(n)
-}
+// Commits is how many groups have been written.
+func (db *DB) Commits() uint64 { return db.recent.Load().seq }
 
 // LimitSize lets every commit fail that needs a larger file.
-func (db *DB) LimitSize(bytes int) { db.bolt.MaxSize = bytes }
+func (db *DB) LimitSize(bytes int) { db.bolt.MaxSize, db.log.limit = bytes, int64(bytes) }
+
+// alone does something while nothing is being written.
+func (db *DB) alone(fn func() error) {
+	if err := db.write(context.Background(), &job{alone: fn}); err != nil {
+		panic(err)
+	}
+}
+
+// Merge empties the log.
+func (db *DB) Merge() { db.alone(func() error { return db.mergeAll(true) }) }
 
 // Queued is how many writes wait for their turn.
 func (db *DB) Queued() int {
@@ -37,6 +41,8 @@ func (db *DB) Pending() int {
 
 // Hold keeps the disk busy until the returned function is called.
 func (db *DB) Hold() (release func()) {
+	// The next write finds that the log is not in use, and has to say so in the file.
+	db.alone(func() error { return db.mergeAll(false) })
 	tx, err := db.bolt.Begin(true)
 	if err != nil {
 		panic(err)
@@ -45,12 +51,15 @@ func (db *DB) Hold() (release func()) {
 }
 
 // Raw changes the file behind the package's back.
-func (db *DB) Raw(fn func(tx *bbolt.Tx) error) error { return db.bolt.Update(fn) }
+func (db *DB) Raw(fn func(tx *bbolt.Tx) error) error {
+	db.Merge()
+	return db.bolt.Update(fn)
+}
 
 // WriteSchema makes the file say that it has another schema.
 func (db *DB) WriteSchema(n uint64) error {
-	return db.bolt.Update(func(tx *bbolt.Tx) error {
-		return (&txn{tx: tx}).writeHeader(header{Magic: magic, Schema: n})
+	return db.Raw(func(tx *bbolt.Tx) error {
+		return (&txn{tx: tx}).store(headers, headerKey, &header{Magic: magic, Schema: n})
 	})
 }
 
@@ -73,14 +82,15 @@ func SchemaOf(path string) uint64 {
 		return 0
 	}
 	defer db.Close()
-	return (&DB{bolt: db}).Schema()
+	return newDB(path, db).Schema()
 }
 
 // Count is how many codes, tokens, grants and index entries the file holds.
 func (db *DB) Count() (counts [4]int) {
+	db.Merge()
 	_ = db.bolt.View(func(tx *bbolt.Tx) error {
 		for i, b := range []bucket{codes, tokens, grants, bySubj} {
-			counts[i] = tx.Bucket([]byte(b)).Stats().KeyN
+			counts[i] = b.in(tx).Stats().KeyN
 		}
 		return nil
 	})
@@ -97,4 +107,62 @@ func (db *DB) PanicInWrite(dirty bool) error {
 		}
 		panic("a test")
 	}})
+}
+
+// LogEnd is where the log's next frame begins.
+func (db *DB) LogEnd() (end int64) {
+	db.alone(func() error {
+		end = db.log.end
+		return nil
+	})
+	return end
+}
+
+// Changes are what frames hold.
+type Changes []change
+
+// ReadFrames reads what may be the first generation of a log, without its first block.
+func ReadFrames(data []byte) (Changes, error) {
+	r := &logReader{name: "log", data: append(make([]byte, logStart), data...), generation: 1}
+	err := r.read()
+	return r.changes, err
+}
+
+// WriteFrame is a frame of these changes.
+func WriteFrame(changes Changes) []byte {
+	l := redoLog{generation: 1, end: logStart}
+	return l.encode(changes)
+}
+
+// SealFrame makes a frame that passes for sound of what may be changes.
+func SealFrame(data []byte) []byte {
+	frame := append(make([]byte, frameHead), data...)
+	binary.BigEndian.PutUint32(frame, frameMagic)
+	binary.BigEndian.PutUint64(frame[8:], 1)
+	binary.BigEndian.PutUint32(frame[24:], uint32(len(data)))
+	frame = append(frame, make([]byte, frameAlign-len(frame)%frameAlign)...)
+	if rest := (frameHead + len(data)) % frameAlign; rest == 0 {
+		frame = frame[:frameHead+len(data)]
+	}
+	binary.BigEndian.PutUint32(frame[4:], frameSum(logID{}, logStart, frame))
+	return frame
+}
+
+// Merges is how many merges were begun.
+func (db *DB) Merges() (n int) {
+	db.alone(func() error {
+		_ = db.merging.wait()
+		n = db.merges
+		return nil
+	})
+	return n
+}
+
+// LogSize is how long the two files of the log are.
+func (db *DB) LogSize() (n int64) {
+	db.alone(func() error {
+		n = db.log.size[0] + db.log.size[1]
+		return nil
+	})
+	return n
 }

@@ -2,19 +2,16 @@ package bolt
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"slices"
 	"sync"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/grantor-oauth/grantor/storage"
 )
 
-// group lets writes that arrive together share one bbolt transaction, and so one
-// trip to the disk. There is no timer: a write that finds nobody committing starts a
+// group lets writes that arrive together share one frame of the log, and so one trip
+// to the disk. There is no timer: a write that finds nobody committing starts a
 // goroutine that commits whatever is queued, again and again until nothing is, and then
 // ends. It is not the callers who commit, because a disk may hang, and a caller whose
 // context ends must be able to go.
@@ -43,6 +40,9 @@ type job struct {
 	// transaction.
 	apply func(t *txn) error
 
+	// alone is run in place of apply, while nothing else is being written.
+	alone func() error
+
 	err   error
 	taken bool      // it is being committed; guarded by group.mu
 	told  bool      // that it takes long; guarded by group.mu
@@ -52,10 +52,6 @@ type job struct {
 // longWait is after how long those who wait for a commit begin to watch their contexts.
 // Commits take a small part of that.
 const longWait = 20 * time.Millisecond
-
-// releaseEvery is after how many commits the pages that were looked at meanwhile are given
-// back. Under load that is every few seconds, and costs a millisecond.
-const releaseEvery = 2048
 
 // shut refuses new writes and waits for those under way.
 func (g *group) shut() {
@@ -175,122 +171,4 @@ func (db *DB) run() {
 		clear(jobs)
 		g.spare = jobs // nobody else touches it while running
 	}
-}
-
-// commit applies jobs in one transaction and sets the outcome of each. It does not
-// panic.
-func (db *DB) commit(jobs []*job) {
-	for len(jobs) > 0 {
-		if halted := db.halted.Load(); halted != nil {
-			fail(jobs, *halted)
-			return
-		}
-		spoiler := -1
-		err := guard(func() (err error) {
-			spoiler, err = db.commitOnce(jobs)
-			return err
-		})
-		if err == nil {
-			return
-		}
-		if spoiler < 0 {
-			fail(jobs, db.explain(err))
-			return
-		}
-		// One write failed halfway. Nothing is on disk; the others start again
-		// without it.
-		jobs[spoiler].err = db.explain(err)
-		jobs = append(jobs[:spoiler:spoiler], jobs[spoiler+1:]...)
-	}
-}
-
-// fail gives all of jobs the error that undid them. It replaces the facts that some
-// were told already: those may have been judged beside changes that did not happen.
-func fail(jobs []*job, err error) {
-	for _, j := range jobs {
-		j.err = err
-	}
-}
-
-// commitOnce tries jobs in one transaction. If one of them fails after it began to
-// change things, the transaction is given up and spoiler is its index; otherwise
-// spoiler is -1 and err is the whole transaction's.
-func (db *DB) commitOnce(jobs []*job) (spoiler int, err error) {
-	spoiler = -1
-	var tx *bbolt.Tx
-	committing := false
-	defer func() {
-		if p := recover(); p != nil {
-			err = panicError{fmt.Sprint(p)}
-			if committing || tx == nil {
-				db.halt(err)
-				db.stuck.CompareAndSwap(false, tx == nil)
-			}
-		}
-		if err != nil && tx != nil {
-			db.abandon(tx)
-		}
-	}()
-	if tx, err = db.bolt.Begin(true); err != nil {
-		return spoiler, err
-	}
-	db.bolt.AllocSize = growth(tx.Size())
-	if db.commits++; db.commits%releaseEvery == 0 {
-		db.release(tx.Size())
-	}
-
-	t := &txn{tx: tx}
-	effects, added := false, 0
-	var at time.Time
-	for i, j := range jobs {
-		t.dirty = false
-		j.err = guard(func() error { return j.apply(t) })
-		if j.err != nil {
-			if t.dirty {
-				return i, j.err
-			}
-			j.err = db.explain(j.err)
-			continue
-		}
-		effects = effects || t.dirty
-		added += j.added
-		if at.IsZero() || !j.at.IsZero() && j.at.Before(at) {
-			at = j.at
-		}
-	}
-	if !effects {
-		return spoiler, tx.Rollback()
-	}
-	if !at.IsZero() {
-		if err := db.sweep(t, at, added); err != nil {
-			return spoiler, err
-		}
-	}
-	committing = true
-	if err := tx.Commit(); err != nil {
-		if lostSync(err) {
-			db.halt(err)
-		}
-		return spoiler, fmt.Errorf("bolt: writing %s: %w", db.path, err)
-	}
-	return spoiler, nil
-}
-
-// abandon rolls tx back, if it is still open. When even that panics, bbolt's lock is
-// lost with it.
-func (db *DB) abandon(tx *bbolt.Tx) {
-	err := guard(func() error {
-		_ = tx.Rollback() // says ErrTxClosed when Commit has rolled back itself
-		return nil
-	})
-	if err != nil {
-		db.stuck.Store(true)
-		db.halt(err)
-	}
-}
-
-// halt refuses all further writes.
-func (db *DB) halt(cause error) {
-	err := fmt.Errorf("bolt: %s takes no more writes since one failed in a way that may have lost data: check the disk and the file, then start again: %w", db.path, cause)
-	db.halted.CompareAndSwap(nil, &err)
 }

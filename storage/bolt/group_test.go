@@ -171,6 +171,8 @@ func TestPanicInAGroup(t *testing.T) {
 		t.Run(fmt.Sprint("dirty=", dirty), func(t *testing.T) {
 			db := openTest(t)
 			release := db.Hold()
+			go db.Commit(t.Context(), add(newToken("first"))) // the others come in one group after it
+			wait(t, "the first at the disk", func() bool { return db.Pending() == 1 && db.Queued() == 0 })
 			bad := make(chan error, 2)
 			for range 2 {
 				go func() { bad <- db.PanicInWrite(dirty) }()
@@ -179,7 +181,7 @@ func TestPanicInAGroup(t *testing.T) {
 			for i := range cap(good) {
 				go func() { good <- db.Commit(t.Context(), add(newToken(fmt.Sprint(i)))) }()
 			}
-			wait(t, "all in the queue", func() bool { return db.Pending() == 10 })
+			wait(t, "all in the queue", func() bool { return db.Queued() == 10 })
 			release()
 			for range cap(good) {
 				if err := <-good; err != nil {

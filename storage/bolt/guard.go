@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 
-	"go.etcd.io/bbolt"
 	bberrors "go.etcd.io/bbolt/errors"
 
 	"github.com/grantor-oauth/grantor/storage"
@@ -41,11 +40,34 @@ func corrupt(err error) error {
 	return fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
 
-// read runs fn in a read transaction.
+// read runs fn on all that has been committed.
 func (db *DB) read(fn func(t *txn) error) error {
 	return db.explain(guard(func() error {
-		return db.bolt.View(func(tx *bbolt.Tx) error { return fn(&txn{tx: tx}) })
+		t, err := db.begin()
+		if err != nil {
+			return err
+		}
+		defer t.tx.Rollback()
+		return fn(t)
 	}))
+}
+
+// begin is a view of this moment. Its tx must be rolled back.
+func (db *DB) begin() (*txn, error) {
+	for {
+		before := db.recent.Load()
+		tx, err := db.bolt.Begin(false)
+		if err != nil {
+			return nil, err
+		}
+		// If a layer was dropped meanwhile, tx may be from before it was merged.
+		if now := db.recent.Load(); now.oldest() == before.oldest() {
+			return &txn{tx: tx, recent: *now}, nil
+		}
+		if err := tx.Rollback(); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // explain adds the path, and where there is one the cure, to an error from inside.
@@ -58,7 +80,7 @@ func (db *DB) explain(err error) error {
 		return storage.ErrClosed
 	case errors.Is(err, ErrCorrupt):
 		return fmt.Errorf("%w (%s): restore it from a backup", err, db.path)
-	case errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w: make room on the disk", err)
 	}
 	return err
@@ -73,7 +95,7 @@ func openError(path string, err error) error {
 		return fmt.Errorf("%w (%s): restore it from a backup, or move it away to start with an empty one", err, path)
 	case errors.Is(err, ErrForeign):
 		return fmt.Errorf("%w: %s: choose another path", err, path)
-	case errors.Is(err, ErrNewer):
+	case errors.Is(err, ErrNewer), errors.Is(err, ErrLog):
 		return fmt.Errorf("%w (%s)", err, path)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("bolt: %s must be readable and writable, and its folder too when it is new: correct the permissions, or choose another path: %w", path, err)
@@ -91,4 +113,10 @@ func lostSync(err error) bool {
 	}
 	var errno syscall.Errno
 	return errors.As(err, &errno) || strings.Contains(err.Error(), "file sync error")
+}
+
+// lacksRoom reports whether err says that a file cannot grow.
+func lacksRoom(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) ||
+		errors.Is(err, syscall.EFBIG) || errors.Is(err, errNoRoom)
 }

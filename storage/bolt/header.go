@@ -15,16 +15,24 @@ import (
 // when an older version of this package could no longer make sense of the file.
 const (
 	magic  = "grantor storage"
-	schema = 2
+	schema = 3
 )
 
-// header says what a file is.
+// header says what a file is. Older programs read it too, so it gets no new fields.
 type header struct {
 	Magic  string `cbor:"1,keyasint"`
 	Schema uint64 `cbor:"2,keyasint"`
 }
 
-func (t *txn) writeHeader(h header) error { return t.store(headers, headerKey, &h) }
+func (t *txn) header() (*header, error) { return load[header](t, headers, headerKey) }
+
+// writeHeader makes an empty file, or one of an earlier schema, one of this schema.
+func (t *txn) writeHeader() error {
+	return errors.Join(
+		t.store(headers, headerKey, &header{Magic: magic, Schema: schema}),
+		t.writeLogState(logState{ID: newLogID()}),
+	)
+}
 
 // check finds out whether the file at path can be trusted, without writing to it.
 // It looks at the skeleton first, by plain reads, for bbolt would follow a damaged
@@ -64,15 +72,22 @@ func check(path string) error {
 		return err
 	}
 	return guard(func() error {
-		return db.View(func(tx *bbolt.Tx) error { return checkHeader(&txn{tx: tx}) })
+		return db.View(func(tx *bbolt.Tx) error {
+			t := &txn{tx: tx}
+			if err := checkHeader(t); err != nil {
+				return err
+			}
+			_, err := readLog(path, t)
+			return err
+		})
 	})
 }
 
 func checkHeader(t *txn) error {
-	if t.tx.Bucket([]byte(headers)) == nil {
+	if headers.in(t.tx) == nil {
 		return ErrForeign
 	}
-	h, err := load[header](t, headers, headerKey)
+	h, err := t.header()
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return ErrForeign
@@ -87,7 +102,7 @@ func checkHeader(t *txn) error {
 		return fmt.Errorf("%w: there has never been a schema %d", ErrCorrupt, h.Schema)
 	}
 	for _, b := range bucketsOf(h.Schema) {
-		if t.tx.Bucket([]byte(b)) == nil {
+		if b.in(t.tx) == nil {
 			return fmt.Errorf("%w: bucket %s is missing", ErrCorrupt, b)
 		}
 	}

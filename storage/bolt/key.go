@@ -6,28 +6,42 @@ import (
 	"encoding/hex"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/grantor-oauth/grantor/storage"
 )
 
-// bucket is the name of a bbolt bucket.
-type bucket string
+// bucket is a bbolt bucket. Its number stands for it in the log and must not change.
+type bucket uint8
 
 const (
-	headers  bucket = "grantor"  // headerKey → header
-	clients  bucket = "clients"  // name(client ID) → Client
-	codes    bucket = "codes"    // Digest → Code
-	tokens   bucket = "tokens"   // Digest → Token
-	grants   bucket = "grants"   // name(grant ID) → Grant
-	bySubj   bucket = "subjects" // owner(subject) name(grant ID) → nothing
-	consents bucket = "consents" // owner(subject) name(client ID) → Consent
-	ended    bucket = "ended"    // owner(subject) name(client ID or nothing) → ending
-	keyring  bucket = "keys"     // ringKey → KeyRing
+	headers  bucket = iota // headerKey → header, logKey → logState
+	clients                // name(client ID) → Client
+	codes                  // Digest → Code
+	tokens                 // Digest → Token
+	grants                 // name(grant ID) → Grant
+	bySubj                 // owner(subject) name(grant ID) → nothing
+	consents               // owner(subject) name(client ID) → Consent
+	ended                  // owner(subject) name(client ID or nothing) → ending
+	keyring                // ringKey → KeyRing
+
+	bucketCount
 )
 
 var buckets = []bucket{headers, clients, codes, tokens, grants, bySubj, consents, ended, keyring}
 
+var bucketNames = [bucketCount]string{
+	"grantor", "clients", "codes", "tokens", "grants", "subjects", "consents", "ended", "keys",
+}
+
+// String is the bucket's name in the file.
+func (b bucket) String() string { return bucketNames[b] }
+
+func (b bucket) in(tx *bbolt.Tx) *bbolt.Bucket { return tx.Bucket([]byte(b.String())) }
+
 var (
 	headerKey = []byte("header")
+	logKey    = []byte("log")
 	ringKey   = []byte("ring")
 )
 

@@ -22,10 +22,9 @@ const (
 
 // What checksum would otherwise work out, and allocate, anew each time.
 var (
-	bucketSums = func() map[bucket]uint32 {
-		sums := make(map[bucket]uint32, len(buckets))
+	bucketSums = func() (sums [bucketCount]uint32) {
 		for _, b := range buckets {
-			sums[b] = crc32.Update(0, castagnoli, []byte(b))
+			sums[b] = crc32.Update(0, castagnoli, []byte(b.String()))
 		}
 		return sums
 	}()

@@ -12,21 +12,41 @@ const (
 	// just happened.
 	sweepMargin = time.Minute
 
-	// sweepStep is how many records each commit looks at, besides two for each one
-	// it adds: the sweep is always faster than growth, and no commit is slow.
+	// sweepStep is how many records a sweep looks at, besides two for each one that was
+	// added since the last: the sweep is always faster than growth, and no commit is slow.
 	sweepStep = 64
 
 	// roamStep is the same for the buckets that are in no order of time. They grow with
 	// the users, not with what these do.
-	roamStep = 2
+	roamStep = 16
+
+	// When a sweep has found its end, it rests so long, or for so many commits.
+	restTime    = time.Second
+	restCommits = 64
 )
+
+// sweeper remembers where the sweep is.
+type sweeper struct {
+	next  [bucketCount][]byte // where it goes on in each bucket
+	turn  int                 // says which bucket was first last time
+	added int                 // records since the last sweep
+
+	rested time.Time // when it last found its end; zero if it has more to do
+	passed int       // commits since then
+}
 
 // sweep removes what expired well before at. Keys begin with the time at which their
 // record may go, so the dead are at the left edge. The record itself has the last
-// word: while it says that it lives, it stays.
-func (db *DB) sweep(t *txn, at time.Time, added int) error {
+// word: while it says that it lives, it stays. What is still in the log is not swept
+// before it has been merged.
+func (s *sweeper) sweep(t *txn, at time.Time, added int) error {
+	s.added += added
+	if s.passed++; !s.rested.IsZero() && at.Sub(s.rested) < restTime && s.passed < restCommits {
+		return nil
+	}
 	cutoff := at.Add(-sweepMargin)
-	budget := sweepStep + 2*added
+	budget := sweepStep + 2*s.added
+	s.added, s.passed = 0, 0
 	edges := []edge{
 		{codes, digestStamp, func(key, value []byte) []place {
 			var c storage.Code
@@ -50,12 +70,15 @@ func (db *DB) sweep(t *txn, at time.Time, added int) error {
 			return []place{{grants, bytes.Clone(key)}, {bySubj, subjectKey(&g)}}
 		}},
 	}
-	db.turn++
+	s.turn++
 	for i := range edges {
 		// Each comes first in its turn.
-		if err := db.sweepSome(t, edges[(i+db.turn)%len(edges)], cutoff, &budget); err != nil {
+		if err := s.some(t, edges[(i+s.turn)%len(edges)], cutoff, &budget); err != nil {
 			return err
 		}
+	}
+	if s.rested = at; budget <= 0 {
+		s.rested = time.Time{}
 	}
 	roam := []edge{
 		{consents, noStamp, func(key, value []byte) []place {
@@ -75,7 +98,7 @@ func (db *DB) sweep(t *txn, at time.Time, added int) error {
 	}
 	for _, e := range roam {
 		budget := roamStep
-		if err := db.sweepSome(t, e, cutoff, &budget); err != nil {
+		if err := s.some(t, e, cutoff, &budget); err != nil {
 			return err
 		}
 	}
@@ -92,23 +115,28 @@ type edge struct {
 
 func noStamp([]byte) (time.Time, bool) { return time.Time{}, false }
 
-// sweepSome looks at some records, from where it stopped last time.
-func (db *DB) sweepSome(t *txn, e edge, cutoff time.Time, budget *int) error {
+// some looks at some records, from where it stopped last time.
+func (s *sweeper) some(t *txn, e edge, cutoff time.Time, budget *int) error {
 	var doomed []place
 	err := guard(func() error {
 		c := t.bucket(e.bucket).Cursor()
-		k, v := c.Seek(db.swept[e.bucket])
+		k, v := c.Seek(s.next[e.bucket])
 		for ; k != nil && *budget > 0; k, v = c.Next() {
 			if stamp, ok := e.stamp(k); ok && !stamp.Before(cutoff) {
 				k = nil
 				break
 			}
 			*budget--
+			if newer, known := t.above(e.bucket, k); known {
+				if v = newer; v == nil {
+					continue
+				}
+			}
 			doomed = append(doomed, e.dead(k, v)...)
 		}
 		// The next sweep goes on from here, so that records which outlive their
 		// stamp, or are damaged, do not shield those behind them for ever.
-		db.swept[e.bucket] = bytes.Clone(k)
+		s.next[e.bucket] = bytes.Clone(k)
 		return nil
 	})
 	if err != nil {

@@ -3,18 +3,26 @@ package bolt
 import (
 	"bytes"
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/grantor-oauth/grantor/storage"
 )
 
-// txn is a bbolt transaction that knows how records are kept.
+// txn is a view of all records at one moment, which knows how they are kept: those of a
+// bbolt transaction, and above them what the log holds, and what has not been written yet.
 type txn struct {
 	tx *bbolt.Tx
 
+	// recent lies above tx, pending above that. Changes go into pending or, if that is
+	// nil, into tx.
+	recent
+	pending *batch
+
 	// dirty is set by the first change. What fails before it can be passed over;
-	// what fails after it takes the transaction with it.
+	// what fails after it takes the whole group with it.
 	dirty bool
 
 	opened []opened
@@ -33,7 +41,7 @@ func (t *txn) open(b bucket) *opened {
 			return &t.opened[i]
 		}
 	}
-	found := t.tx.Bucket([]byte(b))
+	found := b.in(t.tx)
 	if found == nil {
 		panic(fmt.Sprintf("bucket %s is missing", b)) // guard makes it an ErrCorrupt
 	}
@@ -64,6 +72,9 @@ func fill(b bucket) float64 {
 // it looks at the two records between which the key would be: they must be in order
 // and sound.
 func (t *txn) find(b bucket, key []byte) ([]byte, error) {
+	if value, known := t.above(b, key); known {
+		return value, nil
+	}
 	c := t.open(b).cursor
 	k, v := c.Seek(key)
 	if bytes.Equal(k, key) {
@@ -73,6 +84,44 @@ func (t *txn) find(b bucket, key []byte) ([]byte, error) {
 		return v, nil
 	}
 	return nil, t.sound(b, c, key, k, v)
+}
+
+// above returns what lies above the file under key: a value, or nil if the record was
+// removed. known is false if nothing does.
+func (t *txn) above(b bucket, key []byte) (value []byte, known bool) {
+	if t.pending != nil {
+		if value, known = t.pending.find(b, key); known {
+			return value, true
+		}
+	}
+	for _, l := range t.layers {
+		if value, known = l.find(b, key, t.seq); known {
+			return value, true
+		}
+	}
+	return nil, false
+}
+
+// allAbove is the same for all keys that begin with prefix and are not less than from, in
+// order.
+func (t *txn) allAbove(b bucket, prefix, from string) []change {
+	found := make(map[string][]byte)
+	for _, l := range slices.Backward(t.layers) {
+		l.collect(b, prefix, from, t.seq, found)
+	}
+	if t.pending != nil {
+		for _, c := range t.pending.changes {
+			if c.bucket == b && c.key >= from && strings.HasPrefix(c.key, prefix) {
+				found[c.key] = c.value
+			}
+		}
+	}
+	all := make([]change, 0, len(found))
+	for key, value := range found {
+		all = append(all, change{b, key, value})
+	}
+	slices.SortFunc(all, func(x, y change) int { return strings.Compare(x.key, y.key) })
+	return all
 }
 
 // sound looks at both sides of a key that is not there. c is where the key would be,
@@ -122,18 +171,41 @@ func (t *txn) scan(b bucket, prefix, after []byte, fn func(key, value []byte) (b
 		return err
 	}
 	last := from
-	for k, v = c.Seek(from); k != nil; k, v = c.Next() {
-		if err := verify(b, k, v); err != nil {
-			return err
+	return t.walk(b, prefix, from, func(key, value []byte) (bool, error) {
+		if err := verify(b, key, value); err != nil {
+			return false, err
 		}
-		if bytes.Compare(k, last) < 0 {
-			return disorder(b)
+		if bytes.Compare(key, last) < 0 {
+			return false, disorder(b)
 		}
-		if !bytes.HasPrefix(k, prefix) {
-			return nil
+		if !bytes.HasPrefix(key, prefix) {
+			return false, nil
 		}
-		last = k
-		if more, err := fn(k, v); err != nil || !more {
+		last = key
+		return fn(key, value)
+	})
+}
+
+// walk calls fn for each record from the given key on, in ascending order and however
+// damaged, until fn returns false. Of what begins with another prefix it may leave out some.
+func (t *txn) walk(b bucket, prefix, from []byte, fn func(key, value []byte) (bool, error)) error {
+	above := t.allAbove(b, string(prefix), string(from))
+	c := t.bucket(b).Cursor()
+	k, v := c.Seek(from)
+	for k != nil || len(above) > 0 {
+		key, value := k, v
+		if len(above) == 0 || k != nil && string(k) < above[0].key {
+			k, v = c.Next()
+		} else {
+			if string(k) == above[0].key {
+				k, v = c.Next()
+			}
+			key, value = []byte(above[0].key), above[0].value
+			if above = above[1:]; value == nil {
+				continue
+			}
+		}
+		if more, err := fn(key, value); err != nil || !more {
 			return err
 		}
 	}
@@ -170,6 +242,10 @@ type sealed struct {
 
 func (t *txn) put(s sealed) error {
 	t.dirty = true
+	if t.pending != nil {
+		t.pending.add(change{s.bucket, string(s.key), s.value})
+		return nil
+	}
 	return t.bucket(s.bucket).Put(s.key, s.value)
 }
 
@@ -184,5 +260,9 @@ func (t *txn) store(b bucket, key []byte, record any) error {
 
 func (t *txn) remove(p place) error {
 	t.dirty = true
+	if t.pending != nil {
+		t.pending.add(change{p.bucket, string(p.key), nil})
+		return nil
+	}
 	return t.bucket(p.bucket).Delete(p.key)
 }

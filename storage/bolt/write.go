@@ -279,7 +279,7 @@ func addedBefore(p place, earlier []sealed, seen map[string]bool) bool {
 		added = earlier
 	}
 	for _, s := range added {
-		seen[string(s.bucket)+string(s.key)] = true
+		seen[s.bucket.String()+string(s.key)] = true
 	}
-	return seen[string(p.bucket)+string(p.key)]
+	return seen[p.bucket.String()+string(p.key)]
 }

@@ -1,0 +1,212 @@
+package bolt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/grantor-oauth/grantor/storage"
+	"github.com/grantor-oauth/grantor/storage/bolt"
+)
+
+// TestReadersSeeOneMoment: while records change together, again and again and through many
+// merges, no list shows some of them before a change and some after it.
+func TestReadersSeeOneMoment(t *testing.T) {
+	db := openTest(t)
+	long := strings.Repeat("x", 10_000)
+	round := func(i int) storage.Write {
+		at := time.Unix(1_800_000_000, 0).Add(time.Duration(i) * time.Millisecond)
+		w := storage.Write{At: at}
+		for c := range 20 {
+			w.Consents = append(w.Consents, storage.Consent{
+				Subject: "ana", ClientID: fmt.Sprint("client", c), Scopes: []string{long}, GrantedAt: at,
+			})
+		}
+		return w
+	}
+	if err := db.Commit(t.Context(), round(0)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+	defer stop()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			var last time.Time
+			for ctx.Err() == nil {
+				list, err := db.ListConsents(t.Context(), "ana", "", 100)
+				if err != nil || len(list) != 20 {
+					t.Errorf("%d consents, %v", len(list), err)
+					return
+				}
+				for _, c := range list {
+					if !c.GrantedAt.Equal(list[0].GrantedAt) || c.GrantedAt.Before(last) {
+						t.Errorf("%s is of %v, %s of %v, after %v was seen", c.ClientID, c.GrantedAt, list[0].ClientID, list[0].GrantedAt, last)
+						return
+					}
+				}
+				last = list[0].GrantedAt
+			}
+		})
+	}
+	for i := 1; ctx.Err() == nil; i++ {
+		if err := db.Commit(t.Context(), round(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all.Wait()
+	if n := db.Merges(); n < 5 {
+		t.Errorf("only %d merges: nothing was tested", n)
+	}
+}
+
+// TestRemovedStaysRemoved: what is removed above bbolt's file does not show through from it,
+// neither before nor after a merge.
+func TestRemovedStaysRemoved(t *testing.T) {
+	db := openTest(t)
+	ctx := t.Context()
+	for round := range 4 {
+		for i := range 10 {
+			if err := db.PutClient(ctx, storage.Client{ID: fmt.Sprint(i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if round%2 == 0 {
+			db.Merge()
+		}
+		for i := 0; i < 10; i += 2 {
+			if err := db.DeleteClient(ctx, fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		look := func() {
+			t.Helper()
+			var ids string
+			list, err := db.ListClients(ctx, "2", 3)
+			for _, c := range list {
+				ids += c.ID
+			}
+			if err != nil || ids != "357" {
+				t.Errorf("after 2 come %s, %v", ids, err)
+			}
+			if _, err := db.Client(ctx, "4"); !errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("removed: %v", err)
+			}
+			if err := db.DeleteClient(ctx, "4"); !errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("removed twice: %v", err)
+			}
+		}
+		look()
+		db.Merge()
+		look()
+	}
+}
+
+// TestMergeFails: while bbolt's file cannot grow the log takes what it can hold, then writes
+// fail; when it can, all is well, and all that was acknowledged is there.
+func TestMergeFails(t *testing.T) {
+	path := small(t)
+	db, err := bolt.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var acknowledged []storage.Token
+	commit := func() error {
+		token := newToken(fmt.Sprint(len(acknowledged)))
+		token.Claims = make([]byte, 100_000)
+		err := db.Commit(t.Context(), add(token))
+		if err == nil {
+			acknowledged = append(acknowledged, token)
+		}
+		return err
+	}
+	if err := commit(); err != nil { // the log is in use now
+		t.Fatal(err)
+	}
+	db.LimitSize(300_000)
+	for err = nil; err == nil; err = commit() {
+		if len(acknowledged) > 1000 {
+			t.Fatal("nothing failed")
+		}
+	}
+	t.Logf("%d went through, then: %v", len(acknowledged), err)
+	there := func() {
+		t.Helper()
+		for i, token := range acknowledged {
+			if got, err := db.Token(t.Context(), token.Digest); err != nil || len(got.Claims) != 100_000 {
+				t.Fatalf("token %d of %d: %v", i, len(acknowledged), err)
+			}
+		}
+	}
+	there()
+	if err := commit(); err == nil {
+		t.Error("it went through after all")
+	}
+	db.LimitSize(0)
+	for range 30 {
+		if err := commit(); err != nil {
+			t.Fatalf("with room again: %v", err)
+		}
+	}
+	there()
+
+	// It can be closed without room too, and then keeps its log.
+	db.LimitSize(1)
+	for range 3 {
+		if err := db.PutClient(t.Context(), storage.Client{ID: "app", Name: "changed"}); err != nil {
+			break
+		}
+	}
+	if err := db.Close(); err == nil {
+		t.Error("closed, although the log could not be merged")
+	}
+	if db, err = bolt.Open(path); err != nil {
+		t.Fatal(err)
+	}
+	there()
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bolt.Check(t.Context(), path); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path + "-log0"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("closed, it still has a log (%v)", err)
+	}
+}
+
+// TestManyLargeRecords: one write may be longer than the log usually gets.
+func TestManyLargeRecords(t *testing.T) {
+	db := openTest(t)
+	for round := range 2 {
+		var w storage.Write
+		for i := range 8 {
+			token := newToken(fmt.Sprint(round, i))
+			token.Claims = make([]byte, 3<<20)
+			w.At, w.Tokens = time.Now(), append(w.Tokens, token)
+		}
+		if err := db.Commit(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+		for _, token := range w.Tokens {
+			if got, err := db.Token(t.Context(), token.Digest); err != nil || len(got.Claims) != 3<<20 {
+				t.Errorf("token: %v", err)
+			}
+		}
+	}
+	for i := range 20 {
+		if err := db.Commit(t.Context(), add(newToken(fmt.Sprint("small", i)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db.Merge()
+	db.Merge()
+	if size := db.LogSize(); size > 30<<20 {
+		t.Errorf("the log keeps %d bytes", size)
+	}
+}
