@@ -57,11 +57,11 @@ func (a audience) MarshalJSON() ([]byte, error) {
 
 // mintAccessToken makes an access token in the client's format. A signed token needs
 // no record: the grant's ID at the head of its jti is what ties it to the grant.
-func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (string, *storage.Token, error) {
+func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (_ string, record storage.Token, _ error) {
 	at := s.now()
 	extra, err := s.hostClaims(ctx, m)
 	if err != nil {
-		return "", nil, err
+		return "", record, err
 	}
 	format := m.Client.AccessTokenFormat
 	if format == "" {
@@ -89,7 +89,7 @@ func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (string, *s
 	}
 	payload, err := join(claims, extra)
 	if err != nil {
-		return "", nil, broken("claims_unencodable", err)
+		return "", record, broken("claims_unencodable", err)
 	}
 	algorithm := m.Client.AccessTokenSigningAlg
 	if algorithm == "" {
@@ -97,9 +97,9 @@ func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (string, *s
 	}
 	token, err := s.keys.Sign(ctx, algorithm, accessTokenType, payload)
 	if len(token) > maxAccessTokenBytes {
-		return "", nil, broken("access_token_too_long", fmt.Errorf("it has %d bytes of %d; grant fewer scopes or add fewer claims", len(token), maxAccessTokenBytes))
+		return "", record, broken("access_token_too_long", fmt.Errorf("it has %d bytes of %d; grant fewer scopes or add fewer claims", len(token), maxAccessTokenBytes))
 	}
-	return token, nil, err
+	return token, record, err
 }
 
 // join is one JSON object of the server's claims and the host's, which have no name in
@@ -116,12 +116,12 @@ func join(claims accessClaims, extra map[string]any) ([]byte, error) {
 	return append(append(ours[:len(ours)-1], ','), theirs[1:]...), nil
 }
 
-func (s *Server) mintOpaque(m engine.Mint, extra map[string]any, at time.Time) (string, *storage.Token, error) {
+func (s *Server) mintOpaque(m engine.Mint, extra map[string]any, at time.Time) (string, storage.Token, error) {
 	// Tokens expire on whole seconds. Filed by that alone, all those of one second would
 	// lie in random order, and every one of them on another page.
 	keepUntil := m.ExpiresAt.Add(time.Duration(at.Nanosecond()))
 	token, digest := newCredential(m.ExpiresAt, keepUntil)
-	record := &storage.Token{
+	record := storage.Token{
 		Digest: digest, Kind: storage.AccessToken, ClientID: m.Client.ID,
 		Scopes: m.Scopes, Resources: m.Resources, IssuedAt: at, ExpiresAt: m.ExpiresAt,
 	}
@@ -131,7 +131,7 @@ func (s *Server) mintOpaque(m engine.Mint, extra map[string]any, at time.Time) (
 	if len(extra) > 0 {
 		var err error
 		if record.Claims, err = json.Marshal(extra); err != nil {
-			return "", nil, broken("claims_unencodable", err)
+			return "", storage.Token{}, broken("claims_unencodable", err)
 		}
 	}
 	return token, record, nil

@@ -60,7 +60,7 @@ func (s *Server) refresh(ctx context.Context, r *engine.TokenRequest) (*accessTo
 			return nil, broken("answer_unsealable", err)
 		}
 	}
-	switch err := s.config.Storage.Commit(ctx, issued.Write); {
+	switch err := s.config.Storage.Commit(ctx, *issued.Write); {
 	case err == nil:
 		s.emit(ctx, Event{Type: TokenRefreshed, ClientID: r.Client.ID, Subject: issued.Grant.Subject, GrantID: issued.Grant.ID, Scopes: issued.Scopes})
 		return answer, nil

@@ -125,7 +125,7 @@ func (s *Server) redeemCode(ctx context.Context, r *engine.TokenRequest) (*acces
 	if err != nil {
 		return nil, s.fromEngine(err)
 	}
-	switch err := s.config.Storage.Commit(ctx, issued.Write); {
+	switch err := s.config.Storage.Commit(ctx, *issued.Write); {
 	case err == nil:
 	case errors.Is(err, storage.ErrConsumed):
 		// Somebody redeemed the code between our look at it and the commit. A code that
@@ -163,8 +163,8 @@ func (s *Server) issueToClient(ctx context.Context, p *tokenPolicy, params url.V
 	if err != nil {
 		return nil, s.fromEngine(err)
 	}
-	if record != nil {
-		if err := s.config.Storage.Commit(ctx, storage.Write{At: p.at, Tokens: []storage.Token{*record}}); err != nil {
+	if record.Digest != (storage.Digest{}) {
+		if err := s.config.Storage.Commit(ctx, storage.Write{At: p.at, Tokens: []storage.Token{record}}); err != nil {
 			return nil, notCommitted(err)
 		}
 	}

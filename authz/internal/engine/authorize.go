@@ -68,7 +68,7 @@ func (e *Engine) IssueCode(ctx context.Context, req *AuthorizationRequest, grant
 	for _, scope := range grant.Scopes {
 		ar.GrantScope(scope)
 	}
-	response, err := e.fosite.NewAuthorizeResponse(ctx, ar, newSession(grant))
+	response, err := e.fosite.NewAuthorizeResponse(ctx, ar, session{u})
 	if err != nil {
 		return "", nil, u.refusal(err)
 	}

@@ -19,9 +19,9 @@ type Config struct {
 	// KnownScope reports whether the server has this scope.
 	KnownScope func(scope string) bool
 
-	// MintAccessToken makes an access token. The record is nil if nothing needs to be
+	// MintAccessToken makes an access token. The record is zero if nothing needs to be
 	// stored for it.
-	MintAccessToken func(ctx context.Context, m Mint) (token string, record *storage.Token, err error)
+	MintAccessToken func(ctx context.Context, m Mint) (token string, record storage.Token, err error)
 
 	// NewCredential makes a random credential that expires at the given time, and
 	// the digest to file it under; DigestOf finds the digest of one that is
@@ -81,8 +81,8 @@ func New(config Config) *Engine {
 	}}
 	c.AuthorizeEndpointHandlers.Append(core)
 	c.AuthorizeEndpointHandlers.Append(proof)
-	c.byGrantType["authorization_code"] = fosite.TokenEndpointHandlers{core, proof}
-	c.byGrantType["refresh_token"] = fosite.TokenEndpointHandlers{refresh}
+	c.byGrantType["authorization_code"] = fosite.TokenEndpointHandlers{issuer{core}, proof}
+	c.byGrantType["refresh_token"] = fosite.TokenEndpointHandlers{issuer{refresh}}
 	e.fosite = fosite.NewOAuth2Provider(store, c)
 	return e
 }

@@ -28,8 +28,8 @@ func newEngine(store storage.Store) *engine.Engine {
 	return engine.New(engine.Config{
 		Store:      store,
 		KnownScope: func(string) bool { return true },
-		MintAccessToken: func(context.Context, engine.Mint) (string, *storage.Token, error) {
-			return "access token", nil, nil
+		MintAccessToken: func(context.Context, engine.Mint) (string, storage.Token, error) {
+			return "access token", storage.Token{}, nil
 		},
 		NewCredential: func(time.Time, time.Time) (string, storage.Digest) {
 			credential := rand.Text()

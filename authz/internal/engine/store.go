@@ -15,9 +15,9 @@ import (
 
 // unitStore is the storage that fosite sees. It reads from the real one and writes
 // into the request's unit of work; its transactions are therefore no-ops, left out
-// altogether. The signatures that fosite passes in are digests of whole
-// credentials: fosite by itself would file a token under its second half, and a
-// forged first half would do.
+// altogether. The signatures that fosite passes in mean nothing: what was presented and
+// what was made are in the unit, under digests of whole credentials. fosite by itself
+// would file a token under its second half, and a forged first half would do.
 type unitStore struct{}
 
 var (
@@ -49,11 +49,7 @@ func (unitStore) GetAuthorizeCodeSession(ctx context.Context, _ string, _ fosite
 			return nil, err
 		}
 	}
-	form := url.Values{}
-	if !u.code.RedirectURIOmitted {
-		form.Set("redirect_uri", u.code.RedirectURI)
-	}
-	return u.requester(u.grant, u.grant.Scopes, form), nil
+	return u.origin, nil
 }
 
 // findCode reads and judges the presented code. A code of another client is as
@@ -81,10 +77,14 @@ func (u *unit) findCode(ctx context.Context) error {
 	case !u.token.Policy.RedirectURIRegistered(code.RedirectURI):
 		return u.refuse("redirect_uri_gone")
 	}
-	if _, err := u.liveGrant(ctx, store, code.GrantID); err != nil {
+	if err := u.liveGrant(ctx, store, code.GrantID); err != nil {
 		return err
 	}
-	u.code = code
+	form := url.Values{"code_challenge": {code.CodeChallenge}, "code_challenge_method": {"S256"}}
+	if !code.RedirectURIOmitted {
+		form["redirect_uri"] = []string{code.RedirectURI}
+	}
+	u.code, u.origin = code, u.requester(u.grant.Scopes, form)
 	return nil
 }
 
@@ -105,25 +105,15 @@ func (unitStore) CreatePKCERequestSession(ctx context.Context, _ string, r fosit
 }
 
 func (s unitStore) GetPKCERequestSession(ctx context.Context, signature string, session fosite.Session) (fosite.Requester, error) {
-	u := unitFrom(ctx)
-	if _, err := s.GetAuthorizeCodeSession(ctx, signature, session); err != nil {
-		return nil, err
-	}
-	return u.requester(u.grant, u.grant.Scopes, url.Values{
-		"code_challenge":        {u.code.CodeChallenge},
-		"code_challenge_method": {"S256"},
-	}), nil
+	return s.GetAuthorizeCodeSession(ctx, signature, session)
 }
 
 func (unitStore) DeletePKCERequestSession(context.Context, string) error { return nil }
 
 // Access tokens. Those without a record are signed and stand for themselves.
 
-func (unitStore) CreateAccessTokenSession(ctx context.Context, _ string, _ fosite.Requester) error {
-	if u := unitFrom(ctx); u.accessToken != nil {
-		u.write.Tokens = append(u.write.Tokens, *u.accessToken)
-	}
-	return nil
+func (unitStore) CreateAccessTokenSession(context.Context, string, fosite.Requester) error {
+	return nil // GenerateAccessToken noted the record
 }
 
 func (unitStore) GetAccessTokenSession(context.Context, string, fosite.Session) (fosite.Requester, error) {
@@ -134,22 +124,18 @@ func (unitStore) DeleteAccessTokenSession(context.Context, string) error { retur
 
 // Refresh tokens (RFC 6749 §6).
 
-func (unitStore) CreateRefreshTokenSession(ctx context.Context, _, _ string, _ fosite.Requester) error {
-	if u := unitFrom(ctx); u.refreshToken != nil {
-		u.write.Tokens = append(u.write.Tokens, *u.refreshToken)
-	}
-	return nil
+func (unitStore) CreateRefreshTokenSession(context.Context, string, string, fosite.Requester) error {
+	return nil // GenerateRefreshToken noted the record
 }
 
 func (unitStore) GetRefreshTokenSession(ctx context.Context, _ string, _ fosite.Session) (fosite.Requester, error) {
 	u := unitFrom(ctx)
 	token := u.token.Refresh // read and judged by the server, which knows the grace window
-	grant, err := u.liveGrant(ctx, u.token.store, token.GrantID)
-	if err != nil {
+	if err := u.liveGrant(ctx, u.token.store, token.GrantID); err != nil {
 		return nil, err
 	}
 	u.refresh = token
-	return u.requester(grant, token.Scopes, url.Values{}), nil
+	return u.requester(token.Scopes, nil), nil
 }
 
 func (unitStore) DeleteRefreshTokenSession(context.Context, string) error { return fosite.ErrNotFound }

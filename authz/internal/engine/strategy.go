@@ -9,27 +9,19 @@ import (
 	"github.com/grantor-oauth/grantor/storage"
 )
 
-// credentials makes and recognises codes and tokens for fosite. Lifetimes have been
-// checked by the unit of work, by the server's clock, before fosite asks.
+// credentials makes codes and tokens for fosite, and notes their records. Lifetimes have
+// been checked by the unit of work, by the server's clock, before fosite asks.
 type credentials struct{ *Engine }
 
 var _ oauth2.CoreStrategy = credentials{}
 
-func (c credentials) signature(credential string) string {
-	return c.config.DigestOf(credential).String()
-}
+// noted is the signature of every credential. fosite files a credential under its
+// signature; the unit of work goes by its digest, so fosite only learns that there is one.
+const noted = "noted"
 
-func (c credentials) AuthorizeCodeSignature(_ context.Context, code string) string {
-	return c.signature(code)
-}
-
-func (c credentials) AccessTokenSignature(_ context.Context, token string) string {
-	return c.signature(token)
-}
-
-func (c credentials) RefreshTokenSignature(_ context.Context, token string) string {
-	return c.signature(token)
-}
+func (credentials) AuthorizeCodeSignature(context.Context, string) string { return noted }
+func (credentials) AccessTokenSignature(context.Context, string) string   { return noted }
+func (credentials) RefreshTokenSignature(context.Context, string) string  { return noted }
 
 func (c credentials) ValidateAuthorizeCode(context.Context, fosite.Requester, string) error {
 	return nil
@@ -53,7 +45,7 @@ func (c credentials) GenerateAuthorizeCode(ctx context.Context, _ fosite.Request
 		IssuedAt:           u.at,
 		ExpiresAt:          a.CodeExpiresAt,
 	})
-	return code, digest.String(), nil
+	return code, noted, nil
 }
 
 func (c credentials) GenerateAccessToken(ctx context.Context, r fosite.Requester) (string, string, error) {
@@ -70,8 +62,12 @@ func (c credentials) GenerateAccessToken(ctx context.Context, r fosite.Requester
 		u.fail(err)
 		return "", "", err
 	}
-	u.accessToken, u.expiresAt = record, m.ExpiresAt
-	return token, "access", nil
+	u.write.Tokens = make([]storage.Token, 0, 2) // with room for a refresh token
+	if record.Digest != (storage.Digest{}) {
+		u.write.Tokens = append(u.write.Tokens, record)
+	}
+	u.accessToken, u.expiresAt = token, m.ExpiresAt
+	return token, noted, nil
 }
 
 func (c credentials) GenerateRefreshToken(ctx context.Context, r fosite.Requester) (string, string, error) {
@@ -87,7 +83,7 @@ func (c credentials) GenerateRefreshToken(ctx context.Context, r fosite.Requeste
 	}
 	expiresAt := u.token.Policy.RefreshTokenExpiresAt(u.grant)
 	token, digest := c.config.NewCredential(expiresAt, expiresAt)
-	u.refreshToken = &storage.Token{
+	u.write.Tokens = append(u.write.Tokens, storage.Token{
 		Digest:    digest,
 		Kind:      storage.RefreshToken,
 		ClientID:  u.client.ID,
@@ -96,6 +92,7 @@ func (c credentials) GenerateRefreshToken(ctx context.Context, r fosite.Requeste
 		Resources: resources,
 		IssuedAt:  u.at,
 		ExpiresAt: expiresAt,
-	}
-	return token, digest.String(), nil
+	})
+	u.refreshToken = token
+	return token, noted, nil
 }

@@ -49,7 +49,7 @@ type Issued struct {
 	RefreshToken string
 	Scopes       []string
 	Grant        *storage.Grant
-	Write        storage.Write
+	Write        *storage.Write
 }
 
 // Token has fosite judge the request and make the tokens (RFC 6749 §4.1.3 and
@@ -66,23 +66,21 @@ func (e *Engine) Token(ctx context.Context, req *TokenRequest) (*Issued, *storag
 	}
 	u.write.At = req.At
 
-	ar, err := e.fosite.NewAccessRequest(u, formRequest(req.form()), newSession(nil))
+	ar, err := e.fosite.NewAccessRequest(u, formRequest(req.form()), session{u})
 	if err != nil {
 		return nil, u.lastWill(), u.refusal(err)
 	}
-	response, err := e.fosite.NewAccessResponse(u, ar)
-	if err != nil {
+	if _, err := e.fosite.NewAccessResponse(u, ar); err != nil {
 		return nil, u.lastWill(), u.refusal(err)
 	}
-	issued := &Issued{
-		AccessToken: response.GetAccessToken(),
-		ExpiresAt:   u.expiresAt,
-		Scopes:      ar.GetGrantedScopes(),
-		Grant:       u.grant,
-		Write:       u.write,
-	}
-	issued.RefreshToken, _ = response.GetExtra("refresh_token").(string)
-	return issued, nil, nil
+	return &Issued{
+		AccessToken:  u.accessToken,
+		ExpiresAt:    u.expiresAt,
+		RefreshToken: u.refreshToken,
+		Scopes:       ar.GetGrantedScopes(),
+		Grant:        u.grant,
+		Write:        &u.write,
+	}, nil, nil
 }
 
 // lastWill is what has to be written although the request is refused.

@@ -22,20 +22,22 @@ type unit struct {
 	known  func(scope string) bool
 	grant  *storage.Grant // given at the authorization endpoint, found at the token endpoint
 
-	// What was presented at the token endpoint, once it has been found good.
+	// What was presented at the token endpoint, once it has been found good, and what
+	// stands behind a code.
 	code    *storage.Code
+	origin  *fosite.Request
 	refresh *storage.Token
 
 	// What may be issued, decided by the server.
 	authorization *AuthorizationRequest
 	token         *TokenRequest
 
-	// What has been made but not stored.
-	accessToken  *storage.Token // nil if it needs no record
-	expiresAt    time.Time      // of the access token
-	refreshToken *storage.Token
+	// What has been made but not stored, and what is to be stored.
+	accessToken  string
+	expiresAt    time.Time // of the access token
+	refreshToken string    // empty if there is none
+	write        storage.Write
 
-	write  storage.Write
 	reason string // which check of ours failed
 	fault  error  // the store or a hook failed: nothing is known
 }
@@ -66,37 +68,38 @@ func (u *unit) fail(err error) error {
 	return fosite.ErrServerError.WithWrap(err)
 }
 
-// requester shows what stands behind a code or token to fosite. Scopes that the
-// client or the server has lost since are left out, so that nothing beyond the present
-// registration is issued.
-func (u *unit) requester(grant *storage.Grant, scopes []string, form url.Values) *fosite.Request {
-	scopes = slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool {
-		return !slices.Contains(u.client.Scopes, scope) || !u.known(scope)
-	})
-	r := fosite.NewRequest()
-	r.ID = grant.ID
-	r.Client = &u.client
-	r.RequestedScope = scopes
-	r.GrantedScope = scopes
-	r.Form = form
-	r.RequestedAt = grant.CreatedAt
-	r.Session = newSession(grant)
-	return r
+// requester shows what stands behind a code or token to fosite, which only reads it.
+// Scopes that the client or the server has lost since are left out, so that nothing beyond
+// the present registration is issued.
+func (u *unit) requester(scopes []string, form url.Values) *fosite.Request {
+	lost := func(scope string) bool { return !slices.Contains(u.client.Scopes, scope) || !u.known(scope) }
+	if slices.ContainsFunc(scopes, lost) {
+		scopes = slices.DeleteFunc(slices.Clone(scopes), lost)
+	}
+	return &fosite.Request{
+		ID:             u.grant.ID,
+		RequestedAt:    u.grant.CreatedAt,
+		Client:         &u.client,
+		RequestedScope: scopes,
+		GrantedScope:   scopes,
+		Form:           form,
+		Session:        session{u},
+	}
 }
 
 // liveGrant reads the grant that a presented code or token belongs to.
-func (u *unit) liveGrant(ctx context.Context, store storage.Tokens, grantID string) (*storage.Grant, error) {
+func (u *unit) liveGrant(ctx context.Context, store storage.Tokens, grantID string) error {
 	grant, err := store.Grant(ctx, grantID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return nil, u.refuse("grant_unknown")
+		return u.refuse("grant_unknown")
 	case err != nil:
-		return nil, u.fail(err)
+		return u.fail(err)
 	case !grant.RevokedAt.IsZero():
-		return nil, u.refuse("grant_revoked")
+		return u.refuse("grant_revoked")
 	case !u.at.Before(grant.ExpiresAt):
-		return nil, u.refuse("grant_expired")
+		return u.refuse("grant_expired")
 	}
 	u.grant = grant
-	return grant, nil
+	return nil
 }
