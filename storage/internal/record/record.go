@@ -47,7 +47,21 @@ func must[T any](mode T, err error) T {
 // AppendTo writes v, one of the records as a pointer, behind what buf holds.
 func AppendTo(buf *bytes.Buffer, v any) error {
 	before := buf.Len()
-	if err := encMode.MarshalToBuffer(wireOf(v), buf); err != nil {
+	var err error
+	switch r := v.(type) {
+	case *storage.Code:
+		w := codeOf(r)
+		buf.Write(w.appendTo(buf.AvailableBuffer()))
+	case *storage.Token:
+		w := tokenOf(r)
+		buf.Write(w.appendTo(buf.AvailableBuffer()))
+	case *storage.Grant:
+		w := grantOf(r)
+		buf.Write(w.appendTo(buf.AvailableBuffer()))
+	default:
+		err = encMode.MarshalToBuffer(v, buf)
+	}
+	if err != nil {
 		return fmt.Errorf("record: %T cannot be stored: %w", v, err)
 	}
 	if n := buf.Len() - before; n > Max {
@@ -65,6 +79,31 @@ func Encode(v any) ([]byte, error) {
 
 // Decode reads what AppendTo wrote into v, a pointer to a zero record of the same type.
 func Decode(data []byte, v any) error {
+	switch r := v.(type) {
+	case *storage.Code:
+		var w code
+		if w.read(data) {
+			*r = w.record()
+			return nil
+		}
+	case *storage.Token:
+		var w token
+		if w.read(data) {
+			*r = w.record()
+			return nil
+		}
+	case *storage.Grant:
+		var w grant
+		if w.read(data) {
+			*r = w.record()
+			return nil
+		}
+	}
+	return decode(data, v)
+}
+
+// decode is Decode by the library alone.
+func decode(data []byte, v any) error {
 	var err error
 	switch r := v.(type) {
 	case *storage.Code:
@@ -91,20 +130,6 @@ func Decode(data []byte, v any) error {
 // DecodeFormat1 reads what was written when every Digest was repeated and instants were
 // text.
 func DecodeFormat1(data []byte, v any) error { return decMode.Unmarshal(data, v) }
-
-// wireOf is v as it is written. Records that are many have a form of their own; the
-// others are written as they are.
-func wireOf(v any) any {
-	switch r := v.(type) {
-	case *storage.Code:
-		return codeOf(r)
-	case *storage.Token:
-		return tokenOf(r)
-	case *storage.Grant:
-		return grantOf(r)
-	}
-	return v
-}
 
 // instant is a time in microseconds since the year 1, whose beginning is the zero
 // time.Time. Less than a microsecond is cut off.

@@ -18,8 +18,8 @@ type code struct {
 	RedirectURIOmitted bool             `cbor:"11,keyasint,omitempty"`
 }
 
-func codeOf(r *storage.Code) *code {
-	return &code{
+func codeOf(r *storage.Code) code {
+	return code{
 		Kind: r.Kind, ClientID: r.ClientID, GrantID: r.GrantID,
 		RedirectURI: r.RedirectURI, RedirectURIOmitted: r.RedirectURIOmitted, CodeChallenge: r.CodeChallenge,
 		Answer:   r.Answer,
@@ -50,8 +50,8 @@ type token struct {
 	RevokedAt  instant           `cbor:"12,keyasint,omitempty"`
 }
 
-func tokenOf(r *storage.Token) *token {
-	return &token{
+func tokenOf(r *storage.Token) token {
+	return token{
 		Kind: r.Kind, ClientID: r.ClientID, GrantID: r.GrantID,
 		Scopes: r.Scopes, Resources: r.Resources, Claims: r.Claims,
 		IssuedAt: at(r.IssuedAt), ExpiresAt: at(r.ExpiresAt),
@@ -83,8 +83,8 @@ type grant struct {
 	RevokedReason string   `cbor:"12,keyasint,omitempty"`
 }
 
-func grantOf(r *storage.Grant) *grant {
-	return &grant{
+func grantOf(r *storage.Grant) grant {
+	return grant{
 		ID: r.ID, ClientID: r.ClientID, Subject: r.Subject, Scopes: r.Scopes, Resources: r.Resources,
 		AuthTime: at(r.AuthTime), ACR: r.ACR, AMR: r.AMR,
 		CreatedAt: at(r.CreatedAt), ExpiresAt: at(r.ExpiresAt),
