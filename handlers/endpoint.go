@@ -101,6 +101,7 @@ var (
 	deny       = []string{"DENY"}                                       // the same, for older browsers
 	noCache    = []string{"no-cache"}                                   // RFC 6749 §5.1, of Pragma
 	varyOrigin = []string{"Origin"}
+	inJSON     = []string{"application/json"}
 )
 
 // recover turns a panic, a hook's most likely, into a server_error. What had the panic

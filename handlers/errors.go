@@ -1,12 +1,14 @@
 package handlers
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/grantor-oauth/grantor/authz"
@@ -59,7 +61,7 @@ func (e *endpoint) writeError(w http.ResponseWriter, r *http.Request, refused *a
 		w.Header().Set("WWW-Authenticate", "Basic realm="+quoted(e.as.Issuer())+`, charset="UTF-8"`)
 	}
 	setRetryAfter(w.Header(), refused)
-	e.writeJSON(w, r, refused.Status, "application/json", struct {
+	e.writeJSON(w, r, refused.Status, struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
 	}{refused.Code, refused.Description})
@@ -73,16 +75,32 @@ func setRetryAfter(h http.Header, refused *authz.Error) {
 }
 
 // writeJSON writes v whole or, if it cannot be encoded, an error instead.
-func (e *endpoint) writeJSON(w http.ResponseWriter, r *http.Request, status int, contentType string, v any) {
-	body, err := json.Marshal(v)
-	if err != nil { // a claim of the host's that JSON does not know
+func (e *endpoint) writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
+	a := answers.Get().(*answer)
+	if err := a.encoder.Encode(v); err != nil { // a claim of the host's that JSON does not know
 		e.log.LogAttrs(r.Context(), slog.LevelError, "answer cannot be encoded", slog.String("path", r.URL.Path), slog.String("cause", err.Error()))
-		status, body = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
+		status = http.StatusInternalServerError
+		a.text.WriteString(`{"error":"server_error"}` + "\n")
 	}
-	w.Header().Set("Content-Type", contentType)
+	w.Header()["Content-Type"] = inJSON
 	w.WriteHeader(status)
-	w.Write(append(body, '\n')) // if the peer is gone, nobody is left to tell
+	w.Write(a.text.Bytes()) // if the peer is gone, nobody is left to tell
+	clear(a.text.Bytes())   // credentials, mostly
+	a.text.Reset()
+	answers.Put(a)
 }
+
+// answer is room for one that is written as JSON.
+type answer struct {
+	text    bytes.Buffer
+	encoder *json.Encoder
+}
+
+var answers = sync.Pool{New: func() any {
+	a := new(answer)
+	a.encoder = json.NewEncoder(&a.text)
+	return a
+}}
 
 // quoted is a quoted-string (RFC 9110 §5.6.4).
 func quoted(s string) string {

@@ -6,7 +6,9 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/grantor-oauth/grantor/authz"
 )
@@ -34,25 +36,33 @@ func (e *endpoint) bodyParameters(w http.ResponseWriter, r *http.Request) (url.V
 		return nil, e.refuse(r, http.StatusBadRequest, "content_type_not_form", "The Content-Type must be application/x-www-form-urlencoded, in UTF-8.")
 	}
 	body, err := readBody(w, r)
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return nil, e.refuse(r, http.StatusRequestEntityTooLarge, "body_too_large", "The request body is too large.")
-	}
 	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, e.refuse(r, http.StatusRequestEntityTooLarge, "body_too_large", "The request body is too large.")
+		}
 		return nil, e.refuse(r, http.StatusBadRequest, "body_unreadable", "The request body could not be read.")
 	}
-	return e.decode(r, string(body))
+	return e.decode(r, body)
 }
 
 // readBody reads a body that is not too large, at once where it says how long it is.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
 	if r.ContentLength < 0 || r.ContentLength > maxBody {
-		return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		return string(body), err
 	}
-	body := make([]byte, r.ContentLength) // the server lets no more through than that
+	room := rooms.Get().(*[]byte)
+	defer rooms.Put(room)
+	body := slices.Grow(*room, int(r.ContentLength))[:r.ContentLength] // the server lets no more through than that
+	defer clear(body)                                                  // credentials, mostly
 	_, err := io.ReadFull(r.Body, body)
-	return body, err
+	return string(body), err
 }
+
+// rooms are to read bodies into that are not too large, for as long as it takes to make a
+// string of them.
+var rooms = sync.Pool{New: func() any { room := make([]byte, 0, 1<<10); return &room }}
 
 // clientRequest is a request to an endpoint that clients call directly.
 func (e *endpoint) clientRequest(w http.ResponseWriter, r *http.Request) (*authz.Request, error) {

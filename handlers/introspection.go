@@ -22,6 +22,6 @@ func (e *endpoint) introspection(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e.writeJSON(w, r, http.StatusOK, "application/json", answer)
+	e.writeJSON(w, r, http.StatusOK, answer)
 	return nil
 }

@@ -22,6 +22,6 @@ func (e *endpoint) token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e.writeJSON(w, r, http.StatusOK, "application/json", response)
+	e.writeJSON(w, r, http.StatusOK, response)
 	return nil
 }
