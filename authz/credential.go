@@ -25,7 +25,9 @@ func newCredential(expiresAt, keepUntil time.Time) (string, storage.Digest) {
 	var b [38]byte
 	copy(b[:6], stamp[:6])
 	rand.Read(b[6:])
-	credential := strictBase64.EncodeToString(b[:])
+	var encoded [credentialLength]byte
+	strictBase64.Encode(encoded[:], b[:])
+	credential := string(encoded[:])
 	return credential, storage.NewDigest(keepUntil, credential)
 }
 
@@ -35,7 +37,8 @@ func digestOf(credential string) storage.Digest {
 	if len(credential) != credentialLength {
 		return storage.Digest{}
 	}
-	b, err := strictBase64.DecodeString(credential)
+	var room [credentialLength]byte
+	b, err := strictBase64.AppendDecode(room[:0], []byte(credential))
 	if err != nil {
 		return storage.Digest{}
 	}

@@ -106,8 +106,9 @@ func (c *secrets) fits(ctx context.Context, hash, secret string) (bool, error) {
 	algorithm, rest, _ := strings.Cut(strings.TrimPrefix(hash, "$"), "$")
 	switch algorithm {
 	case "sha256":
-		want, err := base64.RawStdEncoding.DecodeString(rest)
-		got := sha256.Sum256([]byte(secret))
+		var room, secretRoom [64]byte // so that a generated secret is not copied to the heap
+		want, err := base64.RawStdEncoding.AppendDecode(room[:0], []byte(rest))
+		got := sha256.Sum256(append(secretRoom[:0], secret...))
 		return err == nil && subtle.ConstantTimeCompare(got[:], want) == 1, nil
 	case "argon2id":
 		return c.fitsArgon(ctx, hash, rest, secret)
