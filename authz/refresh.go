@@ -144,7 +144,13 @@ func openAnswer(presented string, r *engine.TokenRequest, sealed []byte) *access
 
 // askedOf is the part of a refresh request that shapes its answer.
 func askedOf(r *engine.TokenRequest) string {
-	scopes := slices.Sorted(slices.Values(r.Scopes))
-	resources := slices.Sorted(slices.Values(r.Parameters["resource"]))
-	return strings.Join(scopes, " ") + "\n" + strings.Join(resources, " ")
+	return sorted(r.Scopes) + "\n" + sorted(r.Parameters["resource"])
+}
+
+func sorted(list []string) string {
+	if len(list) > 1 {
+		list = slices.Clone(list)
+		slices.Sort(list)
+	}
+	return strings.Join(list, " ")
 }

@@ -14,7 +14,7 @@ import (
 type issuer struct{ fosite.TokenEndpointHandler }
 
 func (h issuer) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, to fosite.AccessResponder) error {
-	return h.TokenEndpointHandler.PopulateTokenEndpointResponse(ctx, uncopied{r.(*fosite.AccessRequest)}, tokensOnly{to})
+	return h.TokenEndpointHandler.PopulateTokenEndpointResponse(ctx, uncopied{r.(*fosite.AccessRequest)}, tokensOnly{to.(*fosite.AccessResponse)})
 }
 
 type uncopied struct{ *fosite.AccessRequest }
@@ -22,7 +22,7 @@ type uncopied struct{ *fosite.AccessRequest }
 func (r uncopied) Sanitize([]string) fosite.Requester { return r }
 
 // tokensOnly is told the tokens, because fosite makes sure that there are some.
-type tokensOnly struct{ fosite.AccessResponder }
+type tokensOnly struct{ *fosite.AccessResponse }
 
 func (tokensOnly) SetExtra(string, any)       {}
 func (tokensOnly) SetExpiresIn(time.Duration) {}

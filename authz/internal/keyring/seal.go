@@ -3,11 +3,14 @@ package keyring
 import (
 	"context"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
+	"sync"
 )
 
 // Seal encrypts plain so that only [Ring.Unseal], called on any replica with the
@@ -54,12 +57,30 @@ func (r *Ring) Unseal(ctx context.Context, purpose, sealed string) ([]byte, erro
 	return plain, nil
 }
 
+// extractors are for the first step of HKDF without a salt (RFC 5869 §2.2): an HMAC under
+// a key of zeros, which need not be set up anew each time.
+var extractors = sync.Pool{New: func() any { return hmac.New(sha256.New, make([]byte, sha256.Size)) }}
+
+// keyUnder is hkdf.Key.
+func keyUnder(credential, purpose string) ([]byte, error) {
+	extractor := extractors.Get().(hash.Hash)
+	defer extractors.Put(extractor)
+	extractor.Write([]byte(credential))
+	pseudorandom := extractor.Sum(nil)
+	extractor.Reset() // it knows nothing of this credential any more
+	k, err := hkdf.Expand(sha256.New, pseudorandom, purpose, 32)
+	if err != nil {
+		return nil, fmt.Errorf("keyring: %w", err)
+	}
+	return k, nil
+}
+
 // SealFor encrypts plain under a credential that we do not keep, so that only
 // whoever presents that credential again can make use of it.
 func SealFor(credential, purpose string, plain []byte) ([]byte, error) {
-	k, err := hkdf.Key(sha256.New, []byte(credential), nil, purpose, 32)
+	k, err := keyUnder(credential, purpose)
 	if err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
+		return nil, err
 	}
 	aead, err := newAEAD(k)
 	if err != nil {
@@ -70,9 +91,9 @@ func SealFor(credential, purpose string, plain []byte) ([]byte, error) {
 
 // UnsealWith opens what SealFor made under the same credential.
 func UnsealWith(credential, purpose string, sealed []byte) ([]byte, error) {
-	k, err := hkdf.Key(sha256.New, []byte(credential), nil, purpose, 32)
+	k, err := keyUnder(credential, purpose)
 	if err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
+		return nil, err
 	}
 	aead, err := newAEAD(k)
 	if err != nil {

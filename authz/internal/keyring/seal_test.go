@@ -3,9 +3,13 @@ package keyring_test
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
@@ -185,6 +189,28 @@ func TestSealFor(t *testing.T) {
 	} {
 		if !errors.Is(err, keyring.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The key that a credential unlocks with is HKDF's, whatever was derived before.
+func TestSealForIsHKDF(t *testing.T) {
+	for _, credential := range []string{"", "credential", strings.Repeat("long", 100), "credential"} {
+		key, err := hkdf.Key(sha256.New, []byte(credential), nil, "answer", 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		aead, err := cipher.NewGCMWithRandomNonce(block)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed := aead.Seal(nil, nil, []byte("x"), []byte("answer"))
+		if got, err := keyring.UnsealWith(credential, "answer", sealed); err != nil || string(got) != "x" {
+			t.Errorf("%q: %q, %v", credential, got, err)
 		}
 	}
 }
