@@ -3,7 +3,6 @@ package authz
 import (
 	"net/http"
 	"net/url"
-	"time"
 )
 
 // Request is a request to an endpoint that clients call directly, with its
@@ -77,16 +76,6 @@ type ConsentSubmission struct {
 	Scopes  []string
 }
 
-// TokenResponse is a successful answer of the token endpoint (RFC 6749 §5.1). It
-// holds live credentials: do not log it.
-type TokenResponse struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"` // seconds
-	RefreshToken string `json:"refresh_token,omitempty"`
-	Scope        string `json:"scope,omitempty"`
-}
-
 // Introspection is an answer of the introspection endpoint (RFC 7662 §2.2): the
 // members to send. For a token that is not active it is {"active": false} and
 // nothing else.
@@ -110,11 +99,4 @@ type Metadata struct {
 	IntrospectionEndpointAuthMethodsSupported  []string `json:"introspection_endpoint_auth_methods_supported"`
 	CodeChallengeMethodsSupported              []string `json:"code_challenge_methods_supported"`
 	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
-}
-
-// accessTokenAnswer is a TokenResponse on its way: with the instant it expires, so
-// that an answer that is given again tells the time that is left.
-type accessTokenAnswer struct {
-	TokenResponse
-	ExpiresAt time.Time `json:"expires_at"`
 }

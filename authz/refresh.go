@@ -17,13 +17,6 @@ const (
 	answerPurpose         = "refresh answer"
 )
 
-// filedAnswer is what a used refresh token leaves behind: the answer it got, and
-// what was asked. It is sealed under the used token, which we do not keep.
-type filedAnswer struct {
-	Asked  string            `json:"asked"`
-	Answer accessTokenAnswer `json:"answer"`
-}
-
 // refresh: RFC 6749 §6, with rotation (RFC 9700 §4.14.2). A used token ends its
 // grant when it comes back, unless it comes back at once with the same request: then
 // the answer got lost on the way, or two tabs had the same idea, and the same answer
@@ -121,7 +114,8 @@ func (s *Server) refreshAgain(ctx context.Context, r *engine.TokenRequest, prese
 }
 
 func fileAnswer(presented string, r *engine.TokenRequest, answer *accessTokenAnswer) ([]byte, error) {
-	plain, err := json.Marshal(filedAnswer{Asked: askedOf(r), Answer: *answer})
+	filed := filedAnswer{Asked: askedOf(r), Answer: *answer}
+	plain, err := filed.appendJSON(make([]byte, 0, 384)) // which is nearly always enough
 	if err != nil {
 		return nil, err
 	}

@@ -82,18 +82,23 @@ func (e *endpoint) writeJSON(w http.ResponseWriter, r *http.Request, status int,
 		status = http.StatusInternalServerError
 		a.text.WriteString(`{"error":"server_error"}` + "\n")
 	}
-	w.Header()["Content-Type"] = inJSON
-	w.WriteHeader(status)
-	w.Write(a.text.Bytes()) // if the peer is gone, nobody is left to tell
-	clear(a.text.Bytes())   // credentials, mostly
-	a.text.Reset()
-	answers.Put(a)
+	a.send(w, status)
 }
 
 // answer is room for one that is written as JSON.
 type answer struct {
 	text    bytes.Buffer
 	encoder *json.Encoder
+}
+
+// send writes the answer, whose room may be used again then.
+func (a *answer) send(w http.ResponseWriter, status int) {
+	w.Header()["Content-Type"] = inJSON
+	w.WriteHeader(status)
+	w.Write(a.text.Bytes()) // if the peer is gone, nobody is left to tell
+	clear(a.text.Bytes())   // credentials, mostly
+	a.text.Reset()
+	answers.Put(a)
 }
 
 var answers = sync.Pool{New: func() any {

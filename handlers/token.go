@@ -22,6 +22,8 @@ func (e *endpoint) token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e.writeJSON(w, r, http.StatusOK, response)
+	a := answers.Get().(*answer)
+	a.text.Write(append(response.AppendJSON(a.text.AvailableBuffer()), '\n'))
+	a.send(w, http.StatusOK)
 	return nil
 }
