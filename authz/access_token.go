@@ -57,19 +57,23 @@ func (a audience) MarshalJSON() ([]byte, error) {
 
 // mintAccessToken makes an access token in the client's format. A signed token needs
 // no record: the grant's ID at the head of its jti is what ties it to the grant.
-func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (_ string, record storage.Token, _ error) {
+func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint, w *storage.Write) (string, error) {
 	at := s.now()
 	extra, err := s.hostClaims(ctx, m)
 	if err != nil {
-		return "", record, err
+		return "", err
 	}
 	format := m.Client.AccessTokenFormat
 	if format == "" {
 		format = s.config.AccessTokenFormat
 	}
 	if format == "opaque" {
-		return s.mintOpaque(m, extra, at)
+		return s.mintOpaque(m, extra, at, w)
 	}
+	return s.mintSigned(ctx, m, extra, at)
+}
+
+func (s *Server) mintSigned(ctx context.Context, m engine.Mint, extra map[string]any, at time.Time) (string, error) {
 	claims := accessClaims{
 		Issuer:   s.config.Issuer,
 		Subject:  m.Client.ID, // RFC 9068 §2.2: the client, where there is no user
@@ -89,7 +93,7 @@ func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (_ string, 
 	}
 	payload, err := join(claims, extra)
 	if err != nil {
-		return "", record, broken("claims_unencodable", err)
+		return "", broken("claims_unencodable", err)
 	}
 	algorithm := m.Client.AccessTokenSigningAlg
 	if algorithm == "" {
@@ -97,9 +101,9 @@ func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint) (_ string, 
 	}
 	token, err := s.keys.Sign(ctx, algorithm, accessTokenType, payload)
 	if len(token) > maxAccessTokenBytes {
-		return "", record, broken("access_token_too_long", fmt.Errorf("it has %d bytes of %d; grant fewer scopes or add fewer claims", len(token), maxAccessTokenBytes))
+		return "", broken("access_token_too_long", fmt.Errorf("it has %d bytes of %d; grant fewer scopes or add fewer claims", len(token), maxAccessTokenBytes))
 	}
-	return token, record, err
+	return token, err
 }
 
 // join is one JSON object of the server's claims and the host's, which have no name in
@@ -116,25 +120,27 @@ func join(claims accessClaims, extra map[string]any) ([]byte, error) {
 	return append(append(ours[:len(ours)-1], ','), theirs[1:]...), nil
 }
 
-func (s *Server) mintOpaque(m engine.Mint, extra map[string]any, at time.Time) (string, storage.Token, error) {
+func (s *Server) mintOpaque(m engine.Mint, extra map[string]any, at time.Time, w *storage.Write) (string, error) {
+	var grantID string
+	if m.Grant != nil {
+		grantID = m.Grant.ID
+	}
+	var claims []byte
+	if len(extra) > 0 {
+		var err error
+		if claims, err = json.Marshal(extra); err != nil {
+			return "", broken("claims_unencodable", err)
+		}
+	}
 	// Tokens expire on whole seconds. Filed by that alone, all those of one second would
 	// lie in random order, and every one of them on another page.
 	keepUntil := m.ExpiresAt.Add(time.Duration(at.Nanosecond()))
 	token, digest := newCredential(m.ExpiresAt, keepUntil)
-	record := storage.Token{
-		Digest: digest, Kind: storage.AccessToken, ClientID: m.Client.ID,
-		Scopes: m.Scopes, Resources: m.Resources, IssuedAt: at, ExpiresAt: m.ExpiresAt,
-	}
-	if m.Grant != nil {
-		record.GrantID = m.Grant.ID
-	}
-	if len(extra) > 0 {
-		var err error
-		if record.Claims, err = json.Marshal(extra); err != nil {
-			return "", storage.Token{}, broken("claims_unencodable", err)
-		}
-	}
-	return token, record, nil
+	w.Tokens = append(w.Tokens, storage.Token{
+		Digest: digest, Kind: storage.AccessToken, ClientID: m.Client.ID, GrantID: grantID,
+		Scopes: m.Scopes, Resources: m.Resources, Claims: claims, IssuedAt: at, ExpiresAt: m.ExpiresAt,
+	})
+	return token, nil
 }
 
 // hostClaims asks the Claims hook.

@@ -157,14 +157,15 @@ func (s *Server) issueToClient(ctx context.Context, p *tokenPolicy, params url.V
 		scopes = without(scopes, []string{offlineAccess})
 	}
 	expiresAt := p.AccessTokenExpiresAt(nil)
-	token, record, err := s.mintAccessToken(ctx, engine.Mint{
+	w := storage.Write{At: p.at}
+	token, err := s.mintAccessToken(ctx, engine.Mint{
 		Client: p.client, Scopes: scopes, Resources: s.resources, ExpiresAt: expiresAt,
-	})
+	}, &w)
 	if err != nil {
 		return nil, s.fromEngine(err)
 	}
-	if record.Digest != (storage.Digest{}) {
-		if err := s.config.Storage.Commit(ctx, storage.Write{At: p.at, Tokens: []storage.Token{record}}); err != nil {
+	if len(w.Tokens) > 0 {
+		if err := s.config.Storage.Commit(ctx, w); err != nil {
 			return nil, notCommitted(err)
 		}
 	}

@@ -3,9 +3,9 @@
 //
 // fosite decides: it parses the request, finds the handler of the grant, checks
 // client, code, verifier and scopes, and says what is to be issued. It does not
-// act. Each request gets a unit of work, through which fosite's many storage calls
-// read, and which only notes what they write; when fosite is content, the unit is
-// one storage.Write for the caller to commit. What fosite gets wrong for us (client
+// act. Each request gets a unit of work, which has read what was presented before
+// fosite's many storage calls ask for it, and which only notes what they write; when
+// fosite is content, the unit is one storage.Write for the caller to commit. What fosite gets wrong for us (client
 // authentication, redirect matching, token formats, refresh narrowing, lifetimes)
 // has been decided before it is asked, or is replaced by a handler of ours.
 //

@@ -19,9 +19,9 @@ type Config struct {
 	// KnownScope reports whether the server has this scope.
 	KnownScope func(scope string) bool
 
-	// MintAccessToken makes an access token. The record is zero if nothing needs to be
-	// stored for it.
-	MintAccessToken func(ctx context.Context, m Mint) (token string, record storage.Token, err error)
+	// MintAccessToken makes an access token, and notes its record in w if one needs to be
+	// stored.
+	MintAccessToken func(ctx context.Context, m Mint, w *storage.Write) (token string, err error)
 
 	// NewCredential makes a random credential that expires at the given time, and
 	// the digest to file it under; DigestOf finds the digest of one that is

@@ -28,8 +28,8 @@ func newEngine(store storage.Store) *engine.Engine {
 	return engine.New(engine.Config{
 		Store:      store,
 		KnownScope: func(string) bool { return true },
-		MintAccessToken: func(context.Context, engine.Mint) (string, storage.Token, error) {
-			return "access token", storage.Token{}, nil
+		MintAccessToken: func(context.Context, engine.Mint, *storage.Write) (string, error) {
+			return "access token", nil
 		},
 		NewCredential: func(time.Time, time.Time) (string, storage.Digest) {
 			credential := rand.Text()

@@ -13,9 +13,8 @@ import (
 	"github.com/grantor-oauth/grantor/storage"
 )
 
-// unitStore is the storage that fosite sees. It reads from the real one and writes
-// into the request's unit of work; its transactions are therefore no-ops, left out
-// altogether. The signatures that fosite passes in mean nothing: what was presented and
+// unitStore is the storage that fosite sees: the request's unit of work. Its
+// transactions are therefore no-ops, left out altogether. The signatures that fosite passes in mean nothing: what was presented and
 // what was made are in the unit, under digests of whole credentials. fosite by itself
 // would file a token under its second half, and a forged first half would do.
 type unitStore struct{}
@@ -43,13 +42,7 @@ func (unitStore) CreateAuthorizeCodeSession(ctx context.Context, _ string, _ fos
 }
 
 func (unitStore) GetAuthorizeCodeSession(ctx context.Context, _ string, _ fosite.Session) (fosite.Requester, error) {
-	u := unitFrom(ctx)
-	if u.code == nil {
-		if err := u.findCode(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return u.origin, nil
+	return unitFrom(ctx).origin, nil // found before fosite was asked
 }
 
 // findCode reads and judges the presented code. A code of another client is as
@@ -129,13 +122,18 @@ func (unitStore) CreateRefreshTokenSession(context.Context, string, string, fosi
 }
 
 func (unitStore) GetRefreshTokenSession(ctx context.Context, _ string, _ fosite.Session) (fosite.Requester, error) {
-	u := unitFrom(ctx)
-	token := u.token.Refresh // read and judged by the server, which knows the grace window
+	return unitFrom(ctx).origin, nil // found before fosite was asked
+}
+
+// findRefresh reads the grant of the presented refresh token, which the server, knowing the
+// grace window, has read and judged.
+func (u *unit) findRefresh(ctx context.Context) error {
+	token := u.token.Refresh
 	if err := u.liveGrant(ctx, u.token.store, token.GrantID); err != nil {
-		return nil, err
+		return err
 	}
-	u.refresh = token
-	return u.requester(token.Scopes, nil), nil
+	u.refresh, u.origin = token, u.requester(token.Scopes, nil)
+	return nil
 }
 
 func (unitStore) DeleteRefreshTokenSession(context.Context, string) error { return fosite.ErrNotFound }

@@ -57,14 +57,11 @@ func (c credentials) GenerateAccessToken(ctx context.Context, r fosite.Requester
 		Resources: u.token.Resources,
 		ExpiresAt: u.token.Policy.AccessTokenExpiresAt(u.grant),
 	}
-	token, record, err := c.config.MintAccessToken(ctx, m)
+	u.write.Tokens = make([]storage.Token, 0, 2) // with room for a refresh token
+	token, err := c.config.MintAccessToken(ctx, m, &u.write)
 	if err != nil {
 		u.fail(err)
 		return "", "", err
-	}
-	u.write.Tokens = make([]storage.Token, 0, 2) // with room for a refresh token
-	if record.Digest != (storage.Digest{}) {
-		u.write.Tokens = append(u.write.Tokens, record)
 	}
 	u.accessToken, u.expiresAt = token, m.ExpiresAt
 	return token, noted, nil

@@ -66,6 +66,9 @@ func (e *Engine) Token(ctx context.Context, req *TokenRequest) (*Issued, *storag
 	}
 	u.write.At = req.At
 
+	if err := u.find(ctx); err != nil {
+		return nil, u.lastWill(), u.refusal(fosite.ErrInvalidGrant.WithWrap(err))
+	}
 	ar, err := e.fosite.NewAccessRequest(u, formRequest(req.form()), session{u})
 	if err != nil {
 		return nil, u.lastWill(), u.refusal(err)
@@ -81,6 +84,19 @@ func (e *Engine) Token(ctx context.Context, req *TokenRequest) (*Issued, *storag
 		Grant:        u.grant,
 		Write:        &u.write,
 	}, nil, nil
+}
+
+// find reads what was presented, and what stands behind it. fosite would have it read by
+// handlers that take kilobytes of stack, and a store that is asked below them needs a larger
+// one, which is made by copying.
+func (u *unit) find(ctx context.Context) error {
+	switch u.token.Parameters.Get("grant_type") {
+	case "authorization_code":
+		return u.findCode(ctx)
+	case "refresh_token":
+		return u.findRefresh(ctx)
+	}
+	return nil
 }
 
 // lastWill is what has to be written although the request is refused.

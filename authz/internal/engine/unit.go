@@ -23,10 +23,10 @@ type unit struct {
 	grant  *storage.Grant // given at the authorization endpoint, found at the token endpoint
 
 	// What was presented at the token endpoint, once it has been found good, and what
-	// stands behind a code.
+	// stands behind it.
 	code    *storage.Code
-	origin  *fosite.Request
 	refresh *storage.Token
+	origin  *fosite.Request
 
 	// What may be issued, decided by the server.
 	authorization *AuthorizationRequest
