@@ -162,6 +162,7 @@ func (db *DB) closeOnce() error {
 	} else if db.logged {
 		unmerged = *halted
 	}
+	db.recent.Store(&recent{layers: []*layer{{}}}) // nobody reads any more
 	if err := db.bolt.Close(); err != nil {
 		return fmt.Errorf("bolt: closing %s: %w", db.path, err)
 	}

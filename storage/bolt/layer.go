@@ -112,18 +112,6 @@ func (l *layer) collect(b bucket, prefix, from string, seq uint64, found map[str
 	}
 }
 
-// empty tells that nothing was changed.
-func (l *layer) empty() bool {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	for _, m := range l.records {
-		if len(m) > 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // into makes all of l's changes in t, in the order of their keys, as bbolt likes them.
 func (l *layer) into(t *txn) error {
 	for _, b := range buckets {
@@ -148,6 +136,17 @@ func (l *layer) into(t *txn) error {
 type recent struct {
 	layers []*layer
 	seq    uint64
+}
+
+// find returns what is filed under key, nil if that was removed. known is false if nothing
+// up to that group has touched it.
+func (r *recent) find(b bucket, key []byte) (value []byte, known bool) {
+	for _, l := range r.layers {
+		if value, known = l.find(b, key, r.seq); known {
+			return value, true
+		}
+	}
+	return nil, false
 }
 
 func (r *recent) oldest() *layer { return r.layers[len(r.layers)-1] }

@@ -33,10 +33,15 @@ func (db *DB) Consent(ctx context.Context, subject, clientID string) (*storage.C
 	return one[storage.Consent](ctx, db, consents, consentKey(subject, clientID))
 }
 
-// one reads one record in a transaction of its own.
+// one reads one record, at one moment.
 func one[T any](ctx context.Context, db *DB, b bucket, key []byte) (record *T, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	now := db.recent.Load()
+	if value, known := now.find(b, key); known {
+		record, err = decode[T](b, key, value)
+		return record, db.explain(err)
 	}
 	err = db.read(func(t *txn) error {
 		record, err = load[T](t, b, key)

@@ -94,12 +94,7 @@ func (t *txn) above(b bucket, key []byte) (value []byte, known bool) {
 			return value, true
 		}
 	}
-	for _, l := range t.layers {
-		if value, known = l.find(b, key, t.seq); known {
-			return value, true
-		}
-	}
-	return nil, false
+	return t.recent.find(b, key)
 }
 
 // allAbove is the same for all keys that begin with prefix and are not less than from, in
@@ -218,6 +213,11 @@ func load[T any](t *txn, b bucket, key []byte) (*T, error) {
 	if err != nil {
 		return nil, err
 	}
+	return decode[T](b, key, value)
+}
+
+// decode reads a record; nil is none.
+func decode[T any](b bucket, key, value []byte) (*T, error) {
 	if value == nil {
 		return nil, storage.ErrNotFound
 	}
