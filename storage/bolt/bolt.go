@@ -88,12 +88,13 @@ type DB struct {
 	// stuck tells that bbolt's write lock could not be given back.
 	stuck atomic.Bool
 
+	merges atomic.Uint64 // how many were done
+
 	// The rest belongs to whoever runs group.run, and to Close after that.
 	log     redoLog
 	logged  bool   // bbolt's file says that the log is in use
 	pending batch  // what the present group changes
 	merging *merge // the last one that was started
-	merges  int    // how many were begun; only the one that merges touches it
 	sweeper sweeper
 
 	at, since time.Time // the present of the last Write, and of the first of this generation

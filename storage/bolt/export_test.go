@@ -9,9 +9,6 @@ import (
 	"github.com/grantor-oauth/grantor/storage"
 )
 
-// Commits is how many groups have been written.
-func (db *DB) Commits() uint64 { return db.recent.Load().seq }
-
 // LimitSize lets every commit fail that needs a larger file.
 func (db *DB) LimitSize(bytes int) { db.bolt.MaxSize, db.log.limit = bytes, int64(bytes) }
 
@@ -146,16 +143,6 @@ func SealFrame(data []byte) []byte {
 	}
 	binary.BigEndian.PutUint32(frame[4:], frameSum(logID{}, logStart, frame))
 	return frame
-}
-
-// Merges is how many merges were begun.
-func (db *DB) Merges() (n int) {
-	db.alone(func() error {
-		_ = db.merging.wait()
-		n = db.merges
-		return nil
-	})
-	return n
 }
 
 // LogSize is how long the two files of the log are.

@@ -37,7 +37,7 @@ func wait(t *testing.T, what string, ok func() bool) {
 
 func TestWritersShareCommits(t *testing.T) {
 	db := openTest(t)
-	before := db.Commits()
+	before := db.Stats().Commits
 	const writers, each = 64, 10
 	var all sync.WaitGroup
 	for w := range writers {
@@ -50,20 +50,20 @@ func TestWritersShareCommits(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := db.Commits() - before; n > writers*each/4 {
+	if n := db.Stats().Commits - before; n > writers*each/4 {
 		t.Errorf("%d writes of %d writers took %d commits", writers*each, writers, n)
 	}
 }
 
 func TestALoneWriterWaitsForNobody(t *testing.T) {
 	db := openTest(t)
-	before := db.Commits()
+	before := db.Stats().Commits
 	for i := range 10 {
 		if err := db.Commit(t.Context(), add(newToken(fmt.Sprint(i)))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := db.Commits() - before; n != 10 {
+	if n := db.Stats().Commits - before; n != 10 {
 		t.Errorf("10 writes took %d commits", n)
 	}
 }
@@ -74,7 +74,7 @@ func TestWritesWithoutEffectTakeNoCommit(t *testing.T) {
 	if err := db.Commit(t.Context(), add(token)); err != nil {
 		t.Fatal(err)
 	}
-	before := db.Commits()
+	before := db.Stats().Commits
 	for range 10 {
 		if err := db.Commit(t.Context(), add(token)); !errors.Is(err, storage.ErrExists) {
 			t.Fatalf("got %v, want ErrExists", err)
@@ -83,7 +83,7 @@ func TestWritesWithoutEffectTakeNoCommit(t *testing.T) {
 			t.Fatalf("got %v, want ErrNotFound", err)
 		}
 	}
-	if n := db.Commits() - before; n != 0 {
+	if n := db.Stats().Commits - before; n != 0 {
 		t.Errorf("writes that change nothing took %d commits", n)
 	}
 }

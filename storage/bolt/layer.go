@@ -71,6 +71,17 @@ func (v *version) at(seq uint64) *version {
 	return v
 }
 
+// after is an empty layer with room for as much as l has.
+func (l *layer) after() *layer {
+	next := &layer{generation: l.generation + 1}
+	for b, m := range l.records {
+		if len(m) > 0 {
+			next.records[b] = make(map[string]*version, len(m))
+		}
+	}
+	return next
+}
+
 // add files what group seq has changed.
 func (l *layer) add(changes []change, seq uint64) {
 	versions := make([]version, len(changes))

@@ -58,9 +58,7 @@ func (m *merge) wait() error {
 // meanwhile. Only group.run calls it, and only when no other is under way.
 func (db *DB) startMerge() {
 	if now := db.recent.Load(); len(now.layers) == 1 {
-		db.change(func(r *recent) {
-			r.layers = []*layer{{generation: r.layers[0].generation + 1}, r.layers[0]}
-		})
+		db.change(func(r *recent) { r.layers = []*layer{r.layers[0].after(), r.layers[0]} })
 		db.log.next(false)
 		db.since = time.Time{}
 	}
@@ -107,7 +105,7 @@ func (db *DB) mergeAll(stayInUse bool) error {
 // mergeLayers puts layers, the oldest first, into bbolt's file.
 func (db *DB) mergeLayers(state logState, layers ...*layer) error {
 	err := db.update(func(t *txn) error {
-		if db.merges++; db.merges%releaseEvery == 0 {
+		if db.merges.Load()%releaseEvery == releaseEvery-1 {
 			db.release(t.tx.Size())
 		}
 		for _, l := range layers {
@@ -119,6 +117,9 @@ func (db *DB) mergeLayers(state logState, layers ...*layer) error {
 	})
 	if errors.Is(err, ErrCorrupt) {
 		db.halt(err) // it would never go through
+	}
+	if err == nil {
+		db.merges.Add(1)
 	}
 	return err
 }

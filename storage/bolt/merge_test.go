@@ -60,7 +60,7 @@ func TestReadersSeeOneMoment(t *testing.T) {
 		}
 	}
 	all.Wait()
-	if n := db.Merges(); n < 5 {
+	if n := db.Stats().Merges; n < 5 {
 		t.Errorf("only %d merges: nothing was tested", n)
 	}
 }

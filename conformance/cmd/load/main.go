@@ -230,19 +230,24 @@ func (o *options) one(start func() (*process, error), c loadCase, connections in
 	}
 	before := 0
 	if place != "" {
-		before = fsyncs(o.backend, place)
+		before = fsyncs(p, o.backend, place)
 	}
 	var s *sample
 	if err == nil {
 		s, err = put(p, c, connections, o.duration, stock)
 	}
+	after := 0
+	if err == nil && o.backend == "bolt" {
+		after = fsyncs(p, o.backend, place)
+	}
 	// PostgreSQL's own count is complete only when those that it counts for have gone.
 	if err := errors.Join(err, p.stop()); err != nil {
 		return nil, err
 	}
-	if place != "" {
-		s.Fsyncs = fsyncs(o.backend, place) - before
+	if o.backend == "postgres" {
+		after = fsyncs(p, o.backend, place)
 	}
+	s.Fsyncs = after - before
 	return s, nil
 }
 

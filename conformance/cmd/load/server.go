@@ -100,7 +100,11 @@ func serve() error {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		json.NewEncoder(w).Encode(self{Heap: m.HeapAlloc, Startup: startup})
+		s := self{Heap: m.HeapAlloc, Startup: startup}
+		if db, ok := store.(*bolt.DB); ok {
+			s.Fsyncs = int(db.Stats().Commits + 2*db.Stats().Merges)
+		}
+		json.NewEncoder(w).Encode(s)
 	})
 	if path := os.Getenv(envProfile); path != "" {
 		f, err := os.Create(path)
@@ -126,6 +130,7 @@ func serve() error {
 type self struct {
 	Heap    uint64        // bytes, after a collection
 	Startup time.Duration // to open the store and make the server
+	Fsyncs  int           // of its store, if that is bolt
 }
 
 // prepare makes n codes, refresh tokens or access tokens.
