@@ -14,6 +14,9 @@
 // redeem the same code at the same moment one wins, of three that rotate the keys one
 // does, and what one has acknowledged the others see.
 //
+// Look-ups by ID or digest that come while another one is under way share the next round
+// trip.
+//
 // A commit is one transaction and one round trip. It is acknowledged after the server
 // has it on its disk, and after its synchronous standbys have, if there are any
 // (synchronous_standby_names). A server, role or URL that is set to less, which is

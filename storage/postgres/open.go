@@ -32,6 +32,8 @@ type DB struct {
 	// renewed is when the pool was emptied last, in nanoseconds.
 	renewed atomic.Int64
 
+	looks together[*look]
+
 	sweeper sweeper
 	log     *slog.Logger
 }
@@ -88,6 +90,7 @@ func open(ctx context.Context, pool *pgxpool.Pool, o Options) (*DB, error) {
 	if db.log = o.Logger; db.log == nil {
 		db.log = slog.Default()
 	}
+	db.looks.doing, db.looks.travel = "reading", db.lookTogether
 	db.sweeper.init()
 	ready, err := db.tablesReady(ctx)
 	if err == nil && !ready {
@@ -125,6 +128,7 @@ func (db *DB) Close() error {
 	if !first {
 		return nil
 	}
+	db.looks.done.Wait() // everybody has left, so it ends soon
 	db.sweeper.close()
 	if db.ownPool {
 		db.pool.Close()

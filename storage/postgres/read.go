@@ -12,37 +12,28 @@ import (
 
 // Client returns the client with this exact ID, or storage.ErrNotFound.
 func (db *DB) Client(ctx context.Context, clientID string) (*storage.Client, error) {
-	var c storage.Client
-	return one(ctx, db, &c, "SELECT record FROM grantor_clients WHERE id = $1", []any{name(clientID)}, nil)
+	return find(ctx, db, clientTable, name(clientID), func(*storage.Client, *row) {})
 }
 
 // Code returns the record filed under d, or storage.ErrNotFound.
 func (db *DB) Code(ctx context.Context, d storage.Digest) (*storage.Code, error) {
-	var c storage.Code
-	var consumed *int64
-	return one(ctx, db, &c, "SELECT record, consumed_at FROM grantor_codes WHERE digest = $1", []any{d[:]}, func() {
-		c.Digest, c.ConsumedAt = d, instant(consumed)
-	}, &consumed)
+	return find(ctx, db, codeTable, d[:], func(c *storage.Code, r *row) {
+		c.Digest, c.ConsumedAt = d, instant(r.consumed)
+	})
 }
 
 // Token returns the record filed under d, or storage.ErrNotFound.
 func (db *DB) Token(ctx context.Context, d storage.Digest) (*storage.Token, error) {
-	var t storage.Token
-	var consumed, revoked *int64
-	var answer []byte
-	return one(ctx, db, &t, "SELECT record, consumed_at, revoked_at, answer FROM grantor_tokens WHERE digest = $1", []any{d[:]}, func() {
-		t.Digest, t.ConsumedAt, t.RevokedAt, t.Answer = d, instant(consumed), instant(revoked), answer
-	}, &consumed, &revoked, &answer)
+	return find(ctx, db, tokenTable, d[:], func(t *storage.Token, r *row) {
+		t.Digest, t.ConsumedAt, t.RevokedAt, t.Answer = d, instant(r.consumed), instant(r.revoked), r.more
+	})
 }
 
 // Grant returns the grant with this ID, or storage.ErrNotFound.
 func (db *DB) Grant(ctx context.Context, grantID string) (*storage.Grant, error) {
-	var g storage.Grant
-	var revoked *int64
-	var reason []byte
-	return one(ctx, db, &g, "SELECT record, revoked_at, revoked_reason FROM grantor_grants WHERE id = $1", []any{name(grantID)}, func() {
-		setRevoked(&g, revoked, reason)
-	}, &revoked, &reason)
+	return find(ctx, db, grantTable, name(grantID), func(g *storage.Grant, r *row) {
+		setRevoked(g, r.revoked, r.more)
+	})
 }
 
 // setRevoked keeps what a grant was made with unless it has been revoked since.
@@ -53,41 +44,52 @@ func setRevoked(g *storage.Grant, at *int64, reason []byte) {
 // Consent returns what the subject has agreed to for this client, or
 // storage.ErrNotFound.
 func (db *DB) Consent(ctx context.Context, subject, clientID string) (*storage.Consent, error) {
-	var c storage.Consent
-	return one(ctx, db, &c, "SELECT record FROM grantor_consents WHERE subject = $1 AND client_id = $2", []any{name(subject), name(clientID)}, nil)
+	return one[storage.Consent](ctx, db, func() (r row, err error) {
+		err = db.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			return conn.QueryRow(ctx, "SELECT record FROM grantor_consents WHERE subject = $1 AND client_id = $2", name(subject), name(clientID)).Scan(&r.record)
+		})
+		return r, err
+	}, nil)
 }
 
 // Keys returns the stored ring; before the first SwapKeys, a zero one.
 func (db *DB) Keys(ctx context.Context) (*storage.KeyRing, error) {
-	var r storage.KeyRing
-	found, err := one(ctx, db, &r, "SELECT record FROM grantor_keys WHERE id = 1", nil, nil)
+	found, err := one[storage.KeyRing](ctx, db, func() (r row, err error) {
+		err = db.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			return conn.QueryRow(ctx, "SELECT record FROM grantor_keys WHERE id = 1").Scan(&r.record)
+		})
+		return r, err
+	}, nil)
 	if errors.Is(err, storage.ErrNotFound) {
 		return &storage.KeyRing{}, nil
 	}
 	return found, err
 }
 
-// one reads a row that begins with a record into v, and what follows into columns.
-func one[T any](ctx context.Context, db *DB, v *T, sql string, args []any, fill func(), columns ...any) (*T, error) {
+// find looks a record up by key.
+func find[T any](ctx context.Context, db *DB, t *table, key []byte, fill func(*T, *row)) (*T, error) {
+	return one(ctx, db, func() (row, error) { return db.lookUp(ctx, t, key) }, fill)
+}
+
+// one decodes the record of one row, and fills in what is beside it.
+func one[T any](ctx context.Context, db *DB, read func() (row, error), fill func(*T, *row)) (*T, error) {
 	if err := db.begin(ctx); err != nil {
 		return nil, err
 	}
 	defer db.end()
-	var data []byte
-	err := db.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, sql, args...).Scan(append([]any{&data}, columns...)...)
-	})
+	r, err := read()
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, storage.ErrNotFound
 	}
 	if err != nil {
 		return nil, explain(ctx, "reading", err)
 	}
-	if err := record.Decode(data, v); err != nil {
+	v := new(T)
+	if err := record.Decode(r.record, v); err != nil {
 		return nil, explain(ctx, "a record is not what was written", err)
 	}
 	if fill != nil {
-		fill()
+		fill(v, &r)
 	}
 	return v, nil
 }
