@@ -12,21 +12,33 @@ func (db *DB) Commit(ctx context.Context, w storage.Write) error {
 		return err
 	}
 	defer db.end()
-	p := plan{at: micros(w.At)}
-	p.lock(&w)
-	p.judge(&w)
-	if err := p.add(&w); err != nil {
-		return err // nothing has been sent
+	var err error
+	if common(&w) {
+		err = db.commits.do(ctx, func() (*part, error) { return partOf(&w) }, func() error { return db.commitAlone(ctx, &w) })
+	} else {
+		err = db.commitAlone(ctx, &w)
 	}
-	p.revoke(&w)
-	if len(p.statements) == 0 {
-		return nil
-	}
-	if _, err := db.transact(ctx, "commit", p.statements); err != nil {
+	if err != nil {
 		return err
 	}
 	db.sweepBeside(ctx, w.At)
 	return nil
+}
+
+// commitAlone is one transaction for one Write.
+func (db *DB) commitAlone(ctx context.Context, w *storage.Write) error {
+	p := plan{at: micros(w.At)}
+	p.lock(w)
+	p.judge(w)
+	if err := p.add(w); err != nil {
+		return err // nothing has been sent
+	}
+	p.revoke(w)
+	if len(p.statements) == 0 {
+		return nil
+	}
+	_, err := db.transact(ctx, "commit", p.statements)
+	return err
 }
 
 // plan is a Write as statements. They are executed in the order in which the contract

@@ -17,11 +17,13 @@
 // Look-ups by ID or digest that come while another one is under way share the next round
 // trip.
 //
-// A commit is one transaction and one round trip. It is acknowledged after the server
-// has it on its disk, and after its synchronous standbys have, if there are any
-// (synchronous_standby_names). A server, role or URL that is set to less, which is
-// synchronous_commit = off, local or remote_write, is told otherwise for our transactions;
-// what is stronger stays. Nothing here helps against fsync = off.
+// A commit is one transaction and one round trip. Code exchanges, refreshes and other
+// commits that only issue tokens share them when they come faster than the server answers;
+// each is judged for itself all the same, and if one of them cannot be made they are made
+// one by one. A commit is acknowledged after the server has it on its disk, and after its
+// synchronous standbys have, if there are any (synchronous_standby_names). A server, role
+// or URL that is set to less, which is synchronous_commit = off, local or remote_write, is
+// told otherwise for our transactions; what is stronger stays. Nothing here helps against fsync = off.
 //
 // A transaction that lost against another one (a serialization failure, a deadlock) is
 // repeated, within the context. So is one of which nothing was sent. If the connection

@@ -32,7 +32,8 @@ type DB struct {
 	// renewed is when the pool was emptied last, in nanoseconds.
 	renewed atomic.Int64
 
-	looks together[*look]
+	commits together[*part]
+	looks   together[*look]
 
 	sweeper sweeper
 	log     *slog.Logger
@@ -90,6 +91,7 @@ func open(ctx context.Context, pool *pgxpool.Pool, o Options) (*DB, error) {
 	if db.log = o.Logger; db.log == nil {
 		db.log = slog.Default()
 	}
+	db.commits.doing, db.commits.travel = "commit", db.commitTogether
 	db.looks.doing, db.looks.travel = "reading", db.lookTogether
 	db.sweeper.init()
 	ready, err := db.tablesReady(ctx)
@@ -128,7 +130,8 @@ func (db *DB) Close() error {
 	if !first {
 		return nil
 	}
-	db.looks.done.Wait() // everybody has left, so it ends soon
+	db.commits.done.Wait() // everybody has left, so it ends soon
+	db.looks.done.Wait()
 	db.sweeper.close()
 	if db.ownPool {
 		db.pool.Close()
