@@ -28,7 +28,7 @@
 //
 // # The log
 //
-// While it is open and written to, the database is three files: beside authz.db there are
+// While it is open, the database is three files: beside authz.db there are
 // authz.db-log0 and authz.db-log1, a few MB at the most, which hold the latest writes. From
 // them these come into authz.db, in the background and when [DB.Close] is called, which then
 // removes both. After a crash they stay, and the next Open reads them. So do not part them

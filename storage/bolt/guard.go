@@ -98,7 +98,7 @@ func openError(path string, err error) error {
 	case errors.Is(err, ErrNewer), errors.Is(err, ErrLog):
 		return fmt.Errorf("%w (%s)", err, path)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return fmt.Errorf("bolt: %s must be readable and writable, and its folder too when it is new: correct the permissions, or choose another path: %w", path, err)
+		return fmt.Errorf("bolt: %s and its folder must be readable and writable: correct the permissions, or choose another path: %w", path, err)
 	}
 	return fmt.Errorf("bolt: opening %s: %w", path, err)
 }

@@ -309,12 +309,14 @@ func TestLogOfAnother(t *testing.T) {
 	}
 
 	// What a crash can leave of the making of a log is nobody's.
+	unused, _ := crashed(t)
 	for name, rest := range map[string]state{
-		"empty": {"-log0": {}}, "zeros": {"-log0": make([]byte, 5000), "-log1": {}},
+		"empty": {"-log0": {}}, "zeros": {"-log0": make([]byte, 5000), "-log1": {}}, "whole": unused,
+		"cut off": {"-log0": unused["-log0"], "-log1": unused["-log1"][:1024]}, "cut off early": {"-log0": unused["-log0"][:20]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "test.db")
-			rest[""] = quiet[""]
+			rest[""] = unused[""]
 			rest.put(t, path)
 			db, err := bolt.Open(path)
 			if err != nil {

@@ -242,11 +242,16 @@ func TestOpenWithoutPermission(t *testing.T) {
 	}
 	refused(t, path, os.ErrPermission)
 	dir := t.TempDir()
+	if err := os.Rename(small(t), filepath.Join(dir, "old.db")); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
-	_, err := bolt.Open(filepath.Join(dir, "new.db"))
-	if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), dir) {
-		t.Errorf("in a read-only folder: got %v, want ErrPermission and the path", err)
+	for _, name := range []string{"new.db", "old.db"} { // either needs a log
+		_, err := bolt.Open(filepath.Join(dir, name))
+		if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%s in a read-only folder: got %v, want ErrPermission and the path", name, err)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // misfit is an ErrLog that says what is wrong and what to do about it.
@@ -75,7 +76,7 @@ func owned(name string, data []byte, state logState, generation uint64) (bool, e
 	if len(data) >= logStart && bytes.HasPrefix(data, head) {
 		return true, nil
 	}
-	if !state.Logged && len(bytes.Trim(data, "\x00")) == 0 {
+	if !state.Logged && (len(bytes.Trim(data, "\x00")) == 0 || unfinished(data, head)) {
 		return false, nil
 	}
 	sum := len(head) - crc32.Size
@@ -90,6 +91,13 @@ func owned(name string, data []byte, state logState, generation uint64) (bool, e
 		return false, damaged("the head of %s fails its checksum", name)
 	}
 	return false, misfit("%s is where the log has to be, and is something else: move it away", name)
+}
+
+// unfinished tells that data is how the first block begins.
+func unfinished(data, head []byte) bool {
+	block := make([]byte, logStart)
+	copy(block, head)
+	return bytes.HasPrefix(block, data)
 }
 
 // logReader reads one file of a log.
@@ -205,14 +213,16 @@ func (db *DB) recover() error {
 	}
 	db.log = redoLog{path: db.path, id: state.ID, generation: found.generation + 1, end: logStart}
 	db.recent.Store(&recent{layers: []*layer{{generation: db.log.generation}}, seq: 1})
-	if !state.Logged {
-		return nil
+	if state.Logged {
+		if err := db.mergeLayers(logState{ID: state.ID, Merged: found.generation}, found); err != nil {
+			return fmt.Errorf("merging the log, which is tried again at the next start: %w", err)
+		}
 	}
-	if err := db.mergeLayers(logState{ID: state.ID, Merged: found.generation}, found); err != nil {
-		return fmt.Errorf("merging the log, which is tried again at the next start: %w", err)
+	// Nothing in the log is needed any more. If it cannot be written anew, for the folder may
+	// not be written to, it is better to hear of that now.
+	err = db.log.make()
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return err
 	}
-	for i := range uint64(2) {
-		_ = os.Remove(logName(db.path, i)) // it is not needed, but does no harm either
-	}
-	return nil
+	return nil // a full disk may have room when the first write comes
 }
