@@ -248,6 +248,7 @@ func TestOpenWithoutPermission(t *testing.T) {
 	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
+	defer os.Chmod(dir, 0o700)                          // so that it can be removed
 	for _, name := range []string{"new.db", "old.db"} { // either needs a log
 		_, err := bolt.Open(filepath.Join(dir, name))
 		if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), dir) {
