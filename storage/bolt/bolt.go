@@ -6,7 +6,8 @@
 //	defer db.Close()
 //
 // One process at a time can have the file open. Put it on a local disk: file locks
-// and memory maps do not work well over a network.
+// and memory maps do not work well over a network. Give a container its folder, not the
+// file alone.
 //
 // # What is promised
 //
