@@ -20,6 +20,12 @@ func TestContract(t *testing.T) {
 		paths[db] = path
 		return db
 	}
+	// killed is what another process finds if this one is killed now.
+	killed := func(t testing.TB, s storage.Store) storage.Store {
+		path := filepath.Join(t.TempDir(), "test.db")
+		stateOf(t, paths[s]).put(t, path)
+		return open(t, path)
+	}
 	storagetest.Run(t, storagetest.Harness{
 		Open: func(t testing.TB) storage.Store {
 			return open(t, filepath.Join(t.TempDir(), "test.db"))
@@ -30,5 +36,6 @@ func TestContract(t *testing.T) {
 			}
 			return open(t, paths[s])
 		},
+		Crash: killed,
 	})
 }

@@ -155,5 +155,6 @@ func contract(t *testing.T, parameters string) {
 			}
 			return openAt(t, urls[s])
 		},
+		Crash: func(t testing.TB, s storage.Store) storage.Store { return openAt(t, urls[s]) },
 	})
 }

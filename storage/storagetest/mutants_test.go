@@ -26,6 +26,9 @@ type mutant struct {
 	// Reopen if it is not simply the same store again.
 	persists bool
 	reopen   func(storage.Store) storage.Store
+
+	// crash is its Crash, if it has one.
+	crash func(storage.Store) storage.Store
 }
 
 // tampered is a sound store whose Commit goes through a function.
@@ -137,6 +140,9 @@ var mutants = []mutant{
 	{name: "swaps_keys_unasked", caughtBy: "races/one_swaps_the_keys", open: func() storage.Store {
 		return &careless{Store: memory.New()}
 	}},
+	{name: "writes_when_it_is_closed", caughtBy: "durable/a_kill", persists: true,
+		open:  func() storage.Store { return memory.New() },
+		crash: func(storage.Store) storage.Store { return memory.New() }},
 	{name: "forgets_on_restart", caughtBy: "durable/", persists: true,
 		open:   func() storage.Store { return memory.New() },
 		reopen: func(storage.Store) storage.Store { return memory.New() }},

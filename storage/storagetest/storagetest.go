@@ -41,6 +41,11 @@ type Harness struct {
 	// ended in between. Nil for a backend that forgets.
 	Reopen func(t testing.TB, s storage.Store) storage.Store
 
+	// Crash returns a store over what would be left if the process were killed now. s goes
+	// on, and is closed later. Without it the kit cannot tell a backend that has written
+	// what it acknowledged from one that does so when it is closed.
+	Crash func(t testing.TB, s storage.Store) storage.Store
+
 	// Split tells that codes and tokens are kept in different backends, put together by
 	// storage.Join. A Write with both is then two commits, and the kit asks of each
 	// part alone that it is made whole or not at all.
@@ -60,6 +65,7 @@ type check struct {
 	name    string
 	run     func(k *kit)
 	reopens bool // needs Harness.Reopen
+	crashes bool // needs Harness.Crash
 	whole   bool // not for Harness.Split
 }
 
@@ -79,6 +85,9 @@ func (c check) runOn(t testing.TB, h Harness) {
 	t.Helper()
 	if c.reopens && h.Reopen == nil {
 		t.Skip("the harness has no Reopen")
+	}
+	if c.crashes && h.Crash == nil {
+		t.Skip("the harness has no Crash")
 	}
 	if c.whole && h.Split {
 		t.Skip("codes and tokens are not one backend")

@@ -97,6 +97,9 @@ func judge(t *testing.T, name string, m mutant) *recorder {
 			return s
 		}
 	}
+	if m.crash != nil {
+		h.Crash = func(_ testing.TB, s storage.Store) storage.Store { return m.crash(s) }
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

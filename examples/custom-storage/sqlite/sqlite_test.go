@@ -1,6 +1,8 @@
 package sqlite_test
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -32,6 +34,20 @@ func TestBackend(t *testing.T) {
 				t.Fatal(err)
 			}
 			return open(t, path.(string))
+		},
+		Crash: func(t testing.TB, s storage.Store) storage.Store {
+			path, _ := paths.Load(s)
+			left := filepath.Join(t.TempDir(), "left.db")
+			for _, end := range []string{"", "-wal"} { // the file, and the log before it
+				data, err := os.ReadFile(path.(string) + end)
+				if err == nil {
+					err = os.WriteFile(left+end, data, 0o600)
+				}
+				if err != nil && !errors.Is(err, os.ErrNotExist) {
+					t.Fatal(err)
+				}
+			}
+			return open(t, left)
 		},
 	})
 }
