@@ -94,6 +94,7 @@ type DB struct {
 	// The rest belongs to whoever runs group.run, and to Close after that.
 	log     redoLog
 	logged  bool   // bbolt's file says that the log is in use
+	marked  bool   // it may say so
 	pending batch  // what the present group changes
 	merging *merge // the last one that was started
 	sweeper sweeper
@@ -118,6 +119,8 @@ func Open(path string) (*DB, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		if err = noLog(path); err == nil {
 			err = create(path)
+		} else if _, late := os.Stat(path); late == nil {
+			err = nil // somebody else has made both meanwhile
 		}
 	}
 	if err != nil {
@@ -131,10 +134,8 @@ func Open(path string) (*DB, error) {
 		return nil, openError(path, err)
 	}
 	db := newDB(path, mapped)
-	if err = db.upgrade(); err == nil {
-		err = db.recover()
-	}
-	if err != nil {
+	if err := db.recover(); err != nil {
+		db.log.closeFiles()
 		return nil, openError(path, errors.Join(err, db.bolt.Close()))
 	}
 	return db, nil
@@ -156,23 +157,27 @@ func (db *DB) closeOnce() error {
 	db.group.shut()
 	_ = db.merging.wait()
 	if db.stuck.Load() {
+		db.log.closeFiles()
 		return fmt.Errorf("%w: %s cannot be released before the process ends", ErrCorrupt, db.path)
 	}
 	var unmerged error
 	if halted := db.halted.Load(); halted == nil {
 		unmerged = db.mergeAll(false)
-	} else if db.logged {
+	} else if db.marked {
 		unmerged = *halted
+	}
+	if unmerged != nil {
+		db.log.closeFiles()
+	} else {
+		db.log.remove() // as long as nobody else can have the file, and make its own
 	}
 	db.recent.Store(&recent{layers: []*layer{{}}}) // nobody reads any more
 	if err := db.bolt.Close(); err != nil {
 		return fmt.Errorf("bolt: closing %s: %w", db.path, err)
 	}
 	if unmerged != nil {
-		db.log.closeFiles()
 		return fmt.Errorf("bolt: the last writes to %s are only in its log, %s and %s, which the next Open merges: keep them together: %w",
 			db.path, logName(db.path, 0), logName(db.path, 1), unmerged)
 	}
-	db.log.remove()
 	return nil
 }

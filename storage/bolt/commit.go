@@ -71,6 +71,7 @@ func (db *DB) commitOnce(jobs []*job) (spoiler int, err error) {
 		r.layers[0].add(db.pending.changes, r.seq+1)
 		r.seq++
 	})
+	db.pending.reset() // its records may be large, and the next group far
 	if db.log.end >= mergeFrom || !db.since.IsZero() && db.at.Sub(db.since).Abs() >= mergeAfter {
 		if settled, _ := db.merging.settled(); settled {
 			db.startMerge()
@@ -130,7 +131,7 @@ func (db *DB) logPending() error {
 		}
 	}
 	err := db.log.append(db.pending.changes)
-	if lacksRoom(err) && db.log.end > logStart {
+	if lacksRoom(err) && !lostSync(err) && db.log.end > logStart {
 		// There is room at the beginning of the files, and perhaps inside bbolt's.
 		if err := db.mergeAll(true); err != nil {
 			return err
@@ -145,12 +146,38 @@ func (db *DB) logPending() error {
 
 // takeLog makes the log ready to be written, and bbolt's file say that it is.
 func (db *DB) takeLog() error {
-	if err := db.log.make(); err != nil {
+	if err := db.makeLog(db.log.generation-1, nil); err != nil {
 		return err
 	}
+	db.marked = true // even if this fails in the end, it may be what the disk holds
 	err := db.update(func(t *txn) error {
 		return t.writeLogState(logState{ID: db.log.id, Merged: db.log.generation - 1, Logged: true})
 	})
 	db.logged = err == nil
 	return err
+}
+
+// makeLog makes an empty log, unless there is one. What lies in its place may be the log of
+// what the disk holds, although what has been read, from the kernel's cache perhaps, says
+// that it is not needed. So bbolt's file goes to the disk first, with the merges that are
+// missing in it, the last generation that it then has, and another log's name: should only
+// part of all this last, an older file and a newer log do not pass for a pair.
+func (db *DB) makeLog(merged uint64, also func(t *txn) error) error {
+	if db.log.files[0] != nil {
+		return nil
+	}
+	id := newLogID()
+	err := db.update(func(t *txn) error {
+		if also != nil {
+			if err := also(t); err != nil {
+				return err
+			}
+		}
+		return t.writeLogState(logState{ID: id, Merged: merged})
+	})
+	if err != nil {
+		return err
+	}
+	db.log.id = id
+	return db.log.make()
 }

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"syscall"
 
 	"go.etcd.io/bbolt"
 )
@@ -51,14 +53,23 @@ func create(path string) (err error) {
 	return syncDir(dir)
 }
 
-// syncDir makes the file's name as durable as its contents. Not every system can do
-// that to a folder (Windows cannot, and does not need it), hence the ignored errors.
+// syncDir makes the names of files as durable as their contents. Not every system can do
+// that to a folder; Windows cannot, and does not need it.
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
+	if runtime.GOOS == "windows" {
 		return nil
 	}
+	d, err := os.Open(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil // it can be written to and not be read
+	}
+	if err != nil {
+		return err
+	}
 	defer d.Close()
-	_ = d.Sync()
-	return nil
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
 }

@@ -4,9 +4,9 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 )
@@ -39,6 +39,7 @@ const (
 	frameMagic = 0x474c4f47
 	frameHead  = 28
 	frameAlign = 512
+	frameMost  = 1 << 30
 	putBit     = 0x80
 
 	// The files are made longer in steps, and zeros are written there first: to write into
@@ -74,11 +75,17 @@ func (t *txn) writeLogState(s logState) error { return t.store(headers, logKey, 
 
 // logState is zero in a file of a schema that had none.
 func (t *txn) logState() (logState, error) {
-	value, err := t.find(headers, logKey)
-	if value == nil || err != nil {
-		return logState{}, err
-	}
 	var s logState
+	value, err := t.find(headers, logKey)
+	if value == nil && err == nil {
+		var h *header
+		if h, err = t.header(); err == nil && h.Schema >= 3 {
+			err = damaged("what it knows of its log is missing")
+		}
+	}
+	if value == nil || err != nil {
+		return s, err
+	}
 	return s, unseal(headers, logKey, value, &s)
 }
 
@@ -161,10 +168,14 @@ func (l *redoLog) closeFiles() {
 
 // append writes changes and returns when they are on disk.
 func (l *redoLog) append(changes []change) error {
-	frame := l.encode(changes)
-	if len(frame) > math.MaxUint32 {
-		return errors.New("bolt: more than 4 GiB in one write")
+	size := 0
+	for _, c := range changes {
+		size += len(c.key) + len(c.value)
 	}
+	if size > frameMost {
+		return fmt.Errorf("bolt: %d bytes in one group of writes; the most is %d", size, frameMost)
+	}
+	frame := l.encode(changes)
 	if err := l.room(int64(len(frame))); err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (db *DB) mergeOldest() error {
 	if err := db.mergeLayers(logState{ID: db.log.id, Merged: l.generation, Logged: true}, l); err != nil {
 		return err
 	}
-	db.change(func(r *recent) { r.layers = r.layers[:1:1] })
+	db.change(func(r *recent) { r.layers = []*layer{r.layers[0]} }) // and nothing of the other
 	return nil
 }
 
@@ -85,7 +85,7 @@ func (db *DB) mergeOldest() error {
 func (db *DB) mergeAll(stayInUse bool) error {
 	_ = db.merging.wait() // what it could not do is tried again
 	db.merging = nil
-	if !db.logged {
+	if !db.marked {
 		return nil // nothing has been written since the last time
 	}
 	layers := slices.Clone(db.recent.Load().layers)
@@ -98,7 +98,7 @@ func (db *DB) mergeAll(stayInUse bool) error {
 	db.change(func(r *recent) { r.layers = []*layer{{generation: newest + 1}} })
 	db.log.next(true)
 	db.since = time.Time{}
-	db.logged = stayInUse
+	db.logged, db.marked = stayInUse, stayInUse
 	return nil
 }
 
@@ -136,6 +136,9 @@ func (db *DB) change(fn func(r *recent)) {
 // update changes bbolt's file in one transaction. It does not panic.
 func (db *DB) update(fn func(t *txn) error) error {
 	return guard(func() (err error) {
+		if halted := db.halted.Load(); halted != nil {
+			return *halted
+		}
 		var tx *bbolt.Tx
 		committing := false
 		defer func() {

@@ -8,7 +8,7 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"os"
-	"syscall"
+	"path/filepath"
 )
 
 // misfit is an ErrLog that says what is wrong and what to do about it.
@@ -27,6 +27,7 @@ func readLog(path string, t *txn) (*layer, error) {
 	if err != nil {
 		return nil, err
 	}
+	path = realPath(path)
 	found := &layer{generation: state.Merged}
 	var end int64
 	for i := range uint64(2) {
@@ -63,6 +64,18 @@ func readLog(path string, t *txn) (*layer, error) {
 		found.add(r.changes, 1)
 	}
 	return found, nil
+}
+
+// realPath is where a file is, under whatever name it was asked for, and wherever the process
+// goes later: its log lies beside it.
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	if absolute, err := filepath.Abs(path); err == nil {
+		path = absolute
+	}
+	return path
 }
 
 func later(name string) error {
@@ -190,6 +203,7 @@ func (r *logReader) decode(data []byte) error {
 
 // noLog makes sure that no log waits for the file that is to be made at path.
 func noLog(path string) error {
+	path = realPath(path)
 	for i := range uint64(2) {
 		if _, err := os.Stat(logName(path, i)); err == nil {
 			return misfit("%s is there without the file itself: put that back, or remove %[1]s to begin with an empty one", logName(path, i))
@@ -198,31 +212,45 @@ func noLog(path string) error {
 	return nil
 }
 
-// recover merges what a crash has left in the log.
+// recover brings what a crash has left in the log, and what is missing in a file of an
+// earlier schema, into bbolt's file, in one transaction: it happens whole, or the next Open
+// does it.
 func (db *DB) recover() error {
+	var before uint64
 	var state logState
 	var found *layer
-	err := db.read(func(t *txn) (err error) {
-		if state, err = t.logState(); err == nil {
-			found, err = readLog(db.path, t)
+	err := db.read(func(t *txn) error {
+		h, err := t.header()
+		if err != nil {
+			return err
 		}
+		before = h.Schema
+		if state, err = t.logState(); err != nil {
+			return err
+		}
+		found, err = readLog(db.path, t)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	db.log = redoLog{path: db.path, id: state.ID, generation: found.generation + 1, end: logStart}
-	db.recent.Store(&recent{layers: []*layer{{generation: db.log.generation}}, seq: 1})
-	if state.Logged {
-		if err := db.mergeLayers(logState{ID: state.ID, Merged: found.generation}, found); err != nil {
-			return fmt.Errorf("merging the log, which is tried again at the next start: %w", err)
+	db.log = redoLog{path: realPath(db.path), id: state.ID, generation: found.generation + 1, end: logStart}
+	db.recent.Store(&recent{layers: []*layer{{generation: db.log.generation}}})
+	merged := false
+	err = db.makeLog(found.generation, func(t *txn) error {
+		merged = true
+		if before < schema {
+			if err := t.upgrade(); err != nil {
+				return fmt.Errorf("upgrade from schema %d to %d, which is tried again at the next start: %w", before, schema, err)
+			}
 		}
+		return found.into(t)
+	})
+	if lacksRoom(err) && before == schema && !state.Logged {
+		return nil // it may have room when the first write comes
 	}
-	// Nothing in the log is needed any more. If it cannot be written anew, for the folder may
-	// not be written to, it is better to hear of that now.
-	err = db.log.make()
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return err
+	if err != nil && merged && state.Logged {
+		return fmt.Errorf("merging the log, which is tried again at the next start: %w", err)
 	}
-	return nil // a full disk may have room when the first write comes
+	return err
 }

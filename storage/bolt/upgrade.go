@@ -1,9 +1,6 @@
 package bolt
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // The schemas that files were ever written in:
 //
@@ -19,27 +16,12 @@ func bucketsOf(schema uint64) []bucket {
 	return buckets
 }
 
-// upgrade brings an older file to the present schema, in one transaction: it happens
-// whole, or the next Open does it.
-func (db *DB) upgrade() error {
-	var found *header
-	err := db.read(func(t *txn) (err error) {
-		found, err = t.header()
-		return err
-	})
-	if err != nil || found.Schema == schema {
-		return err
-	}
-	err = db.update(func(t *txn) error {
-		for _, b := range buckets {
-			if _, err := t.tx.CreateBucketIfNotExists([]byte(b.String())); err != nil {
-				return err
-			}
+// upgrade makes a file of an earlier schema one of the present.
+func (t *txn) upgrade() error {
+	for _, b := range buckets {
+		if _, err := t.tx.CreateBucketIfNotExists([]byte(b.String())); err != nil {
+			return err
 		}
-		return t.writeHeader()
-	})
-	if err != nil {
-		return fmt.Errorf("upgrade from schema %d to %d, which is tried again at the next start: %w", found.Schema, schema, err)
 	}
-	return nil
+	return t.writeHeader()
 }
