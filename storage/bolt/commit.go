@@ -153,7 +153,9 @@ func (db *DB) takeLog() error {
 	err := db.update(func(t *txn) error {
 		return t.writeLogState(logState{ID: db.log.id, Merged: db.log.generation - 1, Logged: true})
 	})
-	db.logged = err == nil
+	if err == nil {
+		db.logged, db.log.former = true, logID{}
+	}
 	return err
 }
 
@@ -166,18 +168,21 @@ func (db *DB) makeLog(merged uint64, also func(t *txn) error) error {
 	if db.log.files[0] != nil {
 		return nil
 	}
-	id := newLogID()
+	state := logState{ID: db.log.id, Former: db.log.former, Merged: merged}
+	if state.Former == (logID{}) {
+		state.ID, state.Former = newLogID(), state.ID
+	}
 	err := db.update(func(t *txn) error {
 		if also != nil {
 			if err := also(t); err != nil {
 				return err
 			}
 		}
-		return t.writeLogState(logState{ID: id, Merged: merged})
+		return t.writeLogState(state)
 	})
 	if err != nil {
 		return err
 	}
-	db.log.id = id
+	db.log.id, db.log.former = state.ID, state.Former
 	return db.log.make()
 }

@@ -69,6 +69,9 @@ type logState struct {
 	// Logged tells that the log may hold more than this file, which is then worth nothing
 	// without it.
 	Logged bool `cbor:"3,keyasint"`
+
+	// Former is whose log may still lie there if the one with this ID has not been used yet.
+	Former logID `cbor:"4,keyasint"`
 }
 
 func (t *txn) writeLogState(s logState) error { return t.store(headers, logKey, &s) }
@@ -103,10 +106,12 @@ func logHead(id logID, generation uint64) []byte {
 
 // redoLog is the log that is being written.
 type redoLog struct {
-	path  string // of the database
-	id    logID
-	files [2]*os.File
-	size  [2]int64 // of the files
+	path string // of the database
+	id   logID
+	// former is logState.Former.
+	former logID
+	files  [2]*os.File
+	size   [2]int64 // of the files
 
 	generation uint64
 	end        int64 // where the next frame begins

@@ -332,6 +332,118 @@ func TestLogOfAnother(t *testing.T) {
 	}
 }
 
+// TestCrashWhileTheLogIsMade: whichever of the two files the next start has got to, what the
+// crash before it had left in the other is not needed any more, and in nobody's way.
+func TestCrashWhileTheLogIsMade(t *testing.T) {
+	s, _ := crashed(t, names...)
+	path := filepath.Join(t.TempDir(), "test.db")
+	s.put(t, path)
+	next := func() state {
+		t.Helper()
+		db, err := bolt.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		for i, there := range has(t, db, names...) {
+			if !there {
+				t.Errorf("token %s is lost", names[i])
+			}
+		}
+		return stateOf(t, path)
+	}
+	for round := range 6 {
+		left := next()
+		if round%3 != 0 {
+			left["-log0"] = s["-log0"]
+		}
+		if round%3 != 1 {
+			left["-log1"] = s["-log1"]
+		}
+		left.put(t, path)
+	}
+	next()
+	db, err := bolt.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Commit(t.Context(), add(fixed("f"))), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	next()
+}
+
+// TestCloseBeforeTheNext: who waits for the file gets it when its log is gone, and may make
+// one of its own.
+func TestCloseBeforeTheNext(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	for round := range 20 {
+		db, err := bolt.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Commit(t.Context(), add(newToken(fmt.Sprint(round)))); err != nil {
+			t.Fatal(err)
+		}
+		opened := make(chan error, 1)
+		go func() {
+			after, err := bolt.Open(path)
+			if err == nil {
+				err = after.Commit(t.Context(), add(newToken(fmt.Sprint("after", round))))
+				if len(stateOf(t, path)) != 3 {
+					err = errors.New("its log was removed")
+				}
+				err = errors.Join(err, after.Close())
+			}
+			opened <- err
+		}()
+		time.Sleep(time.Duration(round) * time.Millisecond)
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-opened; err != nil {
+			t.Errorf("the next: %v", err)
+		}
+	}
+}
+
+// TestOtherNames: the log is beside the file, however that is called and wherever the process
+// goes.
+func TestOtherNames(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "real", "test.db")
+	link := filepath.Join(dir, "link.db")
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := crashed(t, names...)
+	s.put(t, path)
+	if err := os.Symlink(path, link); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+	t.Chdir(dir)
+	db, err := bolt.Open("link.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Dir(path))
+	if err := db.Commit(t.Context(), add(fixed("f"))); err != nil {
+		t.Fatal(err)
+	}
+	left := stateOf(t, path)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	left.put(t, path)
+	if db, err = bolt.Open("test.db"); err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Token(t.Context(), fixed("f").Digest); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestBackupBesideALog: a backup that is put in the place of a file whose log goes on from a
 // later state is not given that log, and not taken without a word either.
 func TestBackupBesideALog(t *testing.T) {

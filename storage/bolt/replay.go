@@ -89,6 +89,9 @@ func owned(name string, data []byte, state logState, generation uint64) (bool, e
 	if len(data) >= logStart && bytes.HasPrefix(data, head) {
 		return true, nil
 	}
+	if !state.Logged && state.Former != (logID{}) && bytes.HasPrefix(data, logHead(state.Former, generation)) {
+		return false, nil
+	}
 	if !state.Logged && (len(bytes.Trim(data, "\x00")) == 0 || unfinished(data, head)) {
 		return false, nil
 	}
@@ -234,7 +237,7 @@ func (db *DB) recover() error {
 	if err != nil {
 		return err
 	}
-	db.log = redoLog{path: realPath(db.path), id: state.ID, generation: found.generation + 1, end: logStart}
+	db.log = redoLog{path: realPath(db.path), id: state.ID, former: state.Former, generation: found.generation + 1, end: logStart}
 	db.recent.Store(&recent{layers: []*layer{{generation: db.log.generation}}})
 	merged := false
 	err = db.makeLog(found.generation, func(t *txn) error {
