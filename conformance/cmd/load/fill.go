@@ -48,27 +48,35 @@ func filled(dir string, n int, expired bool) (string, error) {
 	return path, store.Close()
 }
 
-// fsyncs is how many trips to the disk a server's store has made so far, where it tells.
-func fsyncs(p *process, backend, place string) int {
-	switch backend {
-	case "bolt":
-		s, err := p.self()
-		if err != nil {
-			return 0
-		}
-		return s.Fsyncs
-	case "postgres":
-		ctx := context.Background()
-		conn, err := pgx.Connect(ctx, place)
-		if err != nil {
-			return 0
-		}
-		defer conn.Close(ctx)
-		var n int
-		if conn.QueryRow(ctx, "SELECT wal_sync FROM pg_stat_wal").Scan(&n) != nil {
-			return 0
-		}
-		return n
+// boltSyncs is how many trips to the disk a server's bolt file has made since it was opened.
+func boltSyncs(p *process) int {
+	s, err := p.self()
+	if err != nil {
+		return 0
 	}
-	return 0
+	return s.Fsyncs
+}
+
+// walSyncs is how many PostgreSQL has made for its write-ahead log. What its sessions have
+// made is counted when they have ended, so it waits for that, for a moment.
+func walSyncs(url string) int {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return 0
+	}
+	defer conn.Close(ctx)
+	const others = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+	for range 20 {
+		var n int
+		if conn.QueryRow(ctx, others).Scan(&n) != nil || n == 0 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	var n int
+	if conn.QueryRow(ctx, "SELECT wal_sync FROM pg_stat_wal").Scan(&n) != nil {
+		return 0
+	}
+	return n
 }

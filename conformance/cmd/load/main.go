@@ -212,6 +212,7 @@ func (o *options) one(start func() (*process, error), c loadCase, connections in
 		return nil, err
 	}
 	var stock []string
+	before := -1
 	if c.prepares != "" {
 		n := 256
 		if !c.reuses {
@@ -221,6 +222,9 @@ func (o *options) one(start func() (*process, error), c loadCase, connections in
 		if err == nil && place != "" {
 			// Another process, so that what preparing left in memory does not count.
 			if err = p.stop(); err == nil {
+				if o.backend == "postgres" {
+					before = walSyncs(place)
+				}
 				p, err = start()
 			}
 			if err != nil {
@@ -228,9 +232,12 @@ func (o *options) one(start func() (*process, error), c loadCase, connections in
 			}
 		}
 	}
-	before := 0
-	if place != "" {
-		before = fsyncs(p, o.backend, place)
+	switch {
+	case before >= 0 || place == "":
+	case o.backend == "bolt":
+		before = boltSyncs(p)
+	case o.backend == "postgres":
+		before = walSyncs(place)
 	}
 	var s *sample
 	if err == nil {
@@ -238,16 +245,15 @@ func (o *options) one(start func() (*process, error), c loadCase, connections in
 	}
 	after := 0
 	if err == nil && o.backend == "bolt" {
-		after = fsyncs(p, o.backend, place)
+		after = boltSyncs(p)
 	}
-	// PostgreSQL's own count is complete only when those that it counts for have gone.
 	if err := errors.Join(err, p.stop()); err != nil {
 		return nil, err
 	}
 	if o.backend == "postgres" {
-		after = fsyncs(p, o.backend, place)
+		after = walSyncs(place)
 	}
-	s.Fsyncs = after - before
+	s.Fsyncs = max(after-before, 0)
 	return s, nil
 }
 

@@ -49,9 +49,9 @@ func (w *worker) connect(u *user, client string) *family {
 	if asks(client) {
 		u.consents[client] = there
 	}
-	f.code, f.made, f.leaps, f.pending = a.code(), a.last, w.leaps.Load(), false
-	if a.leaped {
-		f.leaps-- // it may have been made before or after
+	f.code, f.made, f.leaps, f.pending = a.code(), a.last, a.leaps, false
+	if a.leaped || a.leaps%2 == 1 {
+		f.leaps = -1 // in the middle of one: it may have been made before or after
 	}
 	u.families = append(u.families, f)
 	return f
