@@ -253,7 +253,9 @@ func (o *options) one(start func() (*process, error), c loadCase, connections in
 	if o.backend == "postgres" {
 		after = walSyncs(place)
 	}
-	s.Fsyncs = max(after-before, 0)
+	if before >= 0 {
+		s.Fsyncs = max(after-before, 0)
+	}
 	return s, nil
 }
 

@@ -3,6 +3,7 @@ package crash
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -40,6 +41,11 @@ func (w *worker) connect(u *user, client string) *family {
 		a = w.ask("consent", f.String(), request{path: "/oauth2/consent", user: u.name, form: form, cookie: cookie})
 		if a.code() == "" && (a.unsure || w.leaps.Load() != shown) {
 			return nil // the page was answered by a try that nobody heard of, or is too old
+		}
+		if a.status == http.StatusForbidden {
+			// What was sealed before a crash opens after it: the keys are acknowledged too.
+			w.found.found(lost, "consent page of "+f.String(), "it was shown and is not accepted")
+			return nil
 		}
 	}
 	if a.code() == "" {
