@@ -93,7 +93,11 @@ func TestEveryCase(t *testing.T) {
 					t.Errorf("%s: over %d records, want %d", s.Case, s.Records, want)
 				}
 				durable := backend != "memory" && slices.Contains([]string{"client_credentials_opaque", "code_exchange", "refresh", "revocation"}, s.Case)
-				if (s.Fsyncs > 0) != durable {
+				idle := 3 // what a database does of its own accord, such as a checkpoint
+				if backend == "memory" {
+					idle = 0
+				}
+				if durable && s.Fsyncs == 0 || !durable && s.Fsyncs > idle {
 					t.Errorf("%s: %d fsyncs of %d requests", s.Case, s.Fsyncs, s.Requests)
 				}
 				overHTTP := !regexp.MustCompile("^(verify|protect)_").MatchString(s.Case)
