@@ -10,7 +10,17 @@ import (
 )
 
 // LimitSize lets every commit fail that needs a larger file.
-func (db *DB) LimitSize(bytes int) { db.bolt.MaxSize, db.log.limit = bytes, int64(bytes) }
+func (db *DB) LimitSize(bytes int) {
+	db.alone(func() error {
+		db.log.limit = int64(bytes)
+		tx, err := db.bolt.Begin(true) // a merge may be under way
+		if err != nil {
+			return err
+		}
+		db.bolt.MaxSize = bytes
+		return tx.Rollback()
+	})
+}
 
 // alone does something while nothing is being written.
 func (db *DB) alone(fn func() error) {
