@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -41,22 +40,37 @@ func timed(name string, duration time.Duration, f func() error) (*sample, error)
 	return s, nil
 }
 
-// bareFsync is a write of 4 KiB that reaches the disk, over and over in the same place of
-// a file that is there already.
-func bareFsync(dir string, duration time.Duration) (*sample, error) {
-	f, err := os.Create(filepath.Join(dir, "fsync"))
+// bareFsync is a write of 4 KiB that reaches the disk, over and over.
+func bareFsync(duration time.Duration) (*sample, error) {
+	f, err := newSyncedFile()
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	page := make([]byte, 4096)
-	if _, err := f.Write(make([]byte, 1<<20)); err != nil {
+	return timed("fsync", duration, f.write)
+}
+
+// syncedFile is a file whose first 4 KiB, which are there already, are written again and
+// again.
+type syncedFile struct {
+	*os.File
+	page [4096]byte
+}
+
+func newSyncedFile() (*syncedFile, error) {
+	f, err := os.CreateTemp("", "fsync-")
+	if err != nil {
 		return nil, err
 	}
-	return timed("fsync", duration, func() error {
-		_, err := f.WriteAt(page, 0)
-		return errors.Join(err, f.Sync())
-	})
+	s := &syncedFile{File: f}
+	_ = os.Remove(f.Name()) // where that works on an open file
+	_, err = f.Write(make([]byte, 1<<20))
+	return s, err
+}
+
+func (s *syncedFile) write() error {
+	_, err := s.WriteAt(s.page[:], 0)
+	return errors.Join(err, s.Sync())
 }
 
 // bareES256 is one verification of a signature, and nothing else.

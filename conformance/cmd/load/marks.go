@@ -11,8 +11,8 @@ import (
 type mark struct {
 	What  string
 	Value float64
-	Bound float64
-	Most  bool // the bound is the most that it may be, not the least
+	Bound float64 // 0: nothing is promised, it is there to compare with
+	Most  bool    // the bound is the most that it may be, not the least
 	Unit  string
 }
 
@@ -30,6 +30,10 @@ func printMarks(out io.Writer, marks []mark) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\nwhat\tmeasured\tmark\t")
 	for _, m := range marks {
+		if m.Bound == 0 {
+			fmt.Fprintf(w, "%s\t%.2f%s\t\t\n", m.What, m.Value, m.Unit)
+			continue
+		}
 		sign, verdict := "≥", "ok"
 		if m.Most {
 			sign = "≤"
@@ -71,6 +75,10 @@ func (m *marks) atLeast(bound float64, unit string, value float64, what string) 
 
 func (m *marks) atMost(bound float64, unit string, value float64, what string) {
 	m.add(mark{What: what, Value: value, Bound: bound, Unit: unit, Most: true})
+}
+
+func (m *marks) compare(unit string, value float64, what string) {
+	m.add(mark{What: what, Value: value, Unit: unit})
 }
 
 func (m *marks) add(one mark) {

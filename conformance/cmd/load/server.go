@@ -96,6 +96,19 @@ func serve() error {
 		}
 		json.NewEncoder(w).Encode(made)
 	})
+	bare, err := newSyncedFile()
+	if err != nil {
+		return err
+	}
+	defer bare.Close()
+	mux.HandleFunc("POST "+syncPath, func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return
+		}
+		if err := bare.write(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
 	mux.HandleFunc("GET /load/self", func(w http.ResponseWriter, _ *http.Request) {
 		runtime.GC()
 		var m runtime.MemStats
@@ -125,6 +138,9 @@ func serve() error {
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return errors.Join(err, store.Close())
 }
+
+// syncPath is a request that takes one trip to the disk.
+const syncPath = "/load/sync"
 
 // self is what a server knows of itself.
 type self struct {
