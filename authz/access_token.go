@@ -38,11 +38,16 @@ type accessClaims struct {
 	AuthTime int64    `json:"auth_time,omitempty"`
 	ACR      string   `json:"acr,omitempty"`
 	AMR      []string `json:"amr,omitempty"`
+
+	Confirmation         json.RawMessage `json:"cnf,omitempty"`                   // RFC 7800 §3.1
+	Actor                json.RawMessage `json:"act,omitempty"`                   // RFC 8693 §4.1
+	AuthorizationDetails json.RawMessage `json:"authorization_details,omitempty"` // RFC 9396 §9.1
 }
 
 // reservedClaims are those that the Claims hook cannot set.
 var reservedClaims = []string{
-	"iss", "sub", "aud", "client_id", "jti", "scope", "iat", "exp", "nbf", "auth_time", "acr", "amr", "cnf", "act", "active", "token_type",
+	"iss", "sub", "aud", "client_id", "jti", "scope", "iat", "exp", "nbf", "auth_time", "acr", "amr", "cnf", "act",
+	"authorization_details", "active", "token_type",
 }
 
 // audience is one string, or several, as in RFC 7519 §4.1.3.
@@ -83,6 +88,11 @@ func (s *Server) mintSigned(ctx context.Context, m engine.Mint, extra map[string
 		Scope:    strings.Join(m.Scopes, " "),
 		IssuedAt: s.clock.issuedAt(at).Unix(),
 		Expires:  m.ExpiresAt.Unix(),
+
+		Confirmation: m.Confirmation, Actor: m.Actor, AuthorizationDetails: m.AuthorizationDetails,
+	}
+	if m.Subject != "" {
+		claims.Subject = m.Subject
 	}
 	if g := m.Grant; g != nil {
 		claims.Subject, claims.ID = g.Subject, g.ID+"."+claims.ID
@@ -139,6 +149,7 @@ func (s *Server) mintOpaque(m engine.Mint, extra map[string]any, at time.Time, w
 	w.Tokens = append(w.Tokens, storage.Token{
 		Digest: digest, Kind: storage.AccessToken, ClientID: m.Client.ID, GrantID: grantID,
 		Scopes: m.Scopes, Resources: m.Resources, Claims: claims, IssuedAt: at, ExpiresAt: m.ExpiresAt,
+		Confirmation: m.Confirmation, Actor: m.Actor, AuthorizationDetails: m.AuthorizationDetails, Subject: m.Subject,
 	})
 	return token, nil
 }

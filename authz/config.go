@@ -105,6 +105,11 @@ type Config struct {
 	// "/oauth2".
 	Prefix string
 
+	// HTTPClient fetches what clients name by URL: their key sets and metadata documents.
+	// Nil for one that connects to public addresses only. One of the host's has to see to
+	// that itself; redirects are not followed either way.
+	HTTPClient *http.Client
+
 	// Clock tells the time; nil for time.Now. Tests set it. When it is set back, by up to
 	// 25 hours, the server goes on from where it was until the clock has caught up, so
 	// that nothing that has expired comes to life.

@@ -65,7 +65,7 @@ func (s *Server) describe(t *resource.Token) Introspection {
 		answer[name] = value
 	}
 	answer["active"] = true
-	answer["token_type"] = "Bearer"
+	answer["token_type"] = tokenTypeOf(t.Claims["cnf"])
 	answer["iss"] = t.Issuer
 	answer["sub"] = t.Subject
 	answer["client_id"] = t.ClientID
@@ -86,6 +86,15 @@ func (s *Server) describe(t *resource.Token) Introspection {
 		answer["amr"] = t.AMR
 	}
 	return answer
+}
+
+// tokenTypeOf is the type of an access token with this cnf claim (RFC 9449 §5). One that
+// is bound to a certificate is still a bearer token (RFC 8705 §3).
+func tokenTypeOf(confirmation any) string {
+	if cnf, _ := confirmation.(map[string]any); cnf["jkt"] != nil {
+		return "DPoP"
+	}
+	return "Bearer"
 }
 
 // introspectRefreshToken answers for a client's own refresh token. A resource server

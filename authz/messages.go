@@ -1,16 +1,30 @@
 package authz
 
 import (
+	"crypto/x509"
 	"net/http"
+	"net/netip"
 	"net/url"
 )
 
 // Request is a request to an endpoint that clients call directly, with its
-// transport taken off: the form parameters, and the Authorization header if there
-// was one.
+// transport taken off.
 type Request struct {
+	// Parameters are those of the form; Authorization is the header of that name, if there
+	// was one.
 	Parameters    url.Values
 	Authorization string
+
+	// DPoP are the DPoP headers as they came; more than one is refused (RFC 9449 §4.3).
+	DPoP []string
+
+	// Certificate is what the client presented in the TLS handshake (RFC 8705 §2), nil for
+	// none. Only that it holds the key has been checked.
+	Certificate *x509.Certificate
+
+	// Address is where the request came from, for limits; the zero Addr if that is not
+	// known.
+	Address netip.Addr
 }
 
 // AuthorizationRequest is a request to the authorization endpoint (RFC 6749

@@ -12,6 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/grantor-oauth/grantor/authz/internal/engine"
+	"github.com/grantor-oauth/grantor/authz/internal/fetch"
 	"github.com/grantor-oauth/grantor/authz/internal/keyring"
 )
 
@@ -29,6 +30,7 @@ type Server struct {
 	resources []string // what access tokens are for; never changed
 	paths     struct{ prefix, authorization string }
 
+	fetcher  *fetch.Fetcher
 	keys     *keyring.Ring
 	engine   *engine.Engine
 	secrets  *secrets
@@ -49,6 +51,7 @@ func New(config Config) (*Server, error) {
 		origins: slices.Clone(config.AllowedOrigins),
 
 		resources: []string{config.Resource},
+		fetcher:   fetch.New(config.HTTPClient),
 		secrets:   newSecrets(),
 		verified:  newVerified(),
 	}

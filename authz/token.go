@@ -65,7 +65,7 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 		At:         s.now(),
 		Resources:  s.resources,
 	}
-	policy := &tokenPolicy{s, client, r.At}
+	policy := &tokenPolicy{Server: s, client: client, at: r.At}
 	r.Policy = policy
 	var answer *accessTokenAnswer
 	switch grantType {
@@ -84,6 +84,8 @@ type tokenPolicy struct {
 	*Server
 	client *Client
 	at     time.Time
+
+	confirmation []byte // the cnf claim of what is issued; nil for a bearer token
 }
 
 func (p *tokenPolicy) RedirectURIRegistered(redirectURI string) bool {
@@ -160,6 +162,7 @@ func (s *Server) issueToClient(ctx context.Context, p *tokenPolicy, params url.V
 	w := storage.Write{At: p.at}
 	token, err := s.mintAccessToken(ctx, engine.Mint{
 		Client: p.client, Scopes: scopes, Resources: s.resources, ExpiresAt: expiresAt,
+		Confirmation: p.confirmation,
 	}, &w)
 	if err != nil {
 		return nil, s.fromEngine(err)

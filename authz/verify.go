@@ -170,10 +170,29 @@ func (s *Server) readOpaque(ctx context.Context, token string) (*resource.Token,
 		Audience: record.Resources, Scopes: record.Scopes,
 		IssuedAt: record.IssuedAt, ExpiresAt: record.ExpiresAt,
 	}
+	if record.Subject != "" {
+		t.Subject = record.Subject
+	}
 	if len(record.Claims) > 0 {
 		if err := json.Unmarshal(record.Claims, &t.Claims); err != nil {
 			return nil, none, "", fmt.Errorf("authz: the stored claims of a token are damaged: %w", err)
 		}
+	}
+	for _, stored := range [...]struct {
+		claim string
+		json  []byte
+	}{{"cnf", record.Confirmation}, {"act", record.Actor}, {"authorization_details", record.AuthorizationDetails}} {
+		if len(stored.json) == 0 {
+			continue
+		}
+		var value any
+		if err := json.Unmarshal(stored.json, &value); err != nil {
+			return nil, none, "", fmt.Errorf("authz: the stored %s of a token is damaged: %w", stored.claim, err)
+		}
+		if t.Claims == nil {
+			t.Claims = map[string]any{}
+		}
+		t.Claims[stored.claim] = value
 	}
 	return t, record.Digest, record.GrantID, nil
 }

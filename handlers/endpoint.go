@@ -3,6 +3,7 @@ package handlers
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime"
 	"runtime/debug"
@@ -19,6 +20,8 @@ type endpoint struct {
 	origin string // of the issuer
 	secure bool   // the issuer is https
 	pages  *pages
+
+	proxies []netip.Prefix
 
 	consentPage func(http.ResponseWriter, *http.Request, *ConsentPage)
 	errorPage   func(http.ResponseWriter, *http.Request, *ErrorPage)
@@ -48,6 +51,7 @@ func newEndpoint(as *authz.Server, options []Options) *endpoint {
 	return &endpoint{
 		as: as, log: o.Logger, pages: pages,
 		origin: issuer.Scheme + "://" + issuer.Host, secure: issuer.Scheme == "https",
+		proxies:     slices.Clone(o.TrustedProxies),
 		consentPage: o.ConsentPage, errorPage: o.ErrorPage,
 	}
 }

@@ -74,7 +74,14 @@ func (e *endpoint) clientRequest(w http.ResponseWriter, r *http.Request) (*authz
 	if len(authorization) > 1 { // RFC 6749 §2.3: one method a request
 		return nil, e.refuse(r, http.StatusBadRequest, "authorization_repeated", "The Authorization header was included more than once.")
 	}
-	return &authz.Request{Parameters: params, Authorization: strings.Join(authorization, "")}, nil
+	request := &authz.Request{
+		Parameters: params, Authorization: strings.Join(authorization, ""),
+		DPoP: r.Header["Dpop"], Address: e.address(r),
+	}
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		request.Certificate = r.TLS.PeerCertificates[0]
+	}
+	return request, nil
 }
 
 // queryParameters are the parameters of a GET.

@@ -3,6 +3,7 @@ package handlers
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
 
@@ -22,6 +23,10 @@ type Options struct {
 	// host that writes no status gets 200 for consent and ErrorPage.Status for errors.
 	ConsentPage func(w http.ResponseWriter, r *http.Request, page *ConsentPage)
 	ErrorPage   func(w http.ResponseWriter, r *http.Request, page *ErrorPage)
+
+	// TrustedProxies are the addresses of the proxies between the clients and the host.
+	// Only what these say in X-Forwarded-For counts when limits are kept by address.
+	TrustedProxies []netip.Prefix
 
 	// Logger is where failures go; nil for the server's.
 	Logger *slog.Logger

@@ -32,14 +32,65 @@ type Client struct {
 	Scopes        []string `cbor:"9,keyasint,omitempty" json:"scopes,omitempty"`
 	DefaultScopes []string `cbor:"10,keyasint,omitempty" json:"default_scopes,omitempty"`
 
-	// TokenEndpointAuthMethod is client_secret_basic, client_secret_post or none
-	// (a public client). Empty means none for a client without Secrets, and either
-	// of the secret methods for one with.
+	// TokenEndpointAuthMethod is client_secret_basic, client_secret_post,
+	// client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or
+	// none (a public client). Empty means none for a client without Secrets, and
+	// client_secret_basic or client_secret_post for one with.
 	TokenEndpointAuthMethod string `cbor:"11,keyasint,omitempty" json:"token_endpoint_auth_method,omitempty"`
 
 	// Secrets are the client's live secrets; any of them authenticates it, so that
 	// one can be replaced without an outage.
 	Secrets []Secret `cbor:"12,keyasint,omitempty" json:"-"`
+
+	// TokenEndpointAuthSigningAlg is the one JWS algorithm of the client's assertions;
+	// empty for any that fits its method.
+	TokenEndpointAuthSigningAlg string `cbor:"24,keyasint,omitempty" json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// JWKS is the client's JWK Set with its public keys (RFC 7517 §5), as JSON text;
+	// JWKSURI is where the client publishes it instead, an https URL.
+	JWKS    string `cbor:"25,keyasint,omitempty" json:"jwks,omitempty"`
+	JWKSURI string `cbor:"26,keyasint,omitempty" json:"jwks_uri,omitempty"`
+
+	// One of these five names the certificate of a client with tls_client_auth (RFC 8705
+	// §2.1.2).
+	TLSClientAuthSubjectDN string `cbor:"27,keyasint,omitempty" json:"tls_client_auth_subject_dn,omitempty"`
+	TLSClientAuthSANDNS    string `cbor:"28,keyasint,omitempty" json:"tls_client_auth_san_dns,omitempty"`
+	TLSClientAuthSANURI    string `cbor:"29,keyasint,omitempty" json:"tls_client_auth_san_uri,omitempty"`
+	TLSClientAuthSANIP     string `cbor:"30,keyasint,omitempty" json:"tls_client_auth_san_ip,omitempty"`
+	TLSClientAuthSANEmail  string `cbor:"31,keyasint,omitempty" json:"tls_client_auth_san_email,omitempty"`
+
+	// TLSClientCertificateBoundAccessTokens binds every access token to the certificate
+	// that the client presents (RFC 8705 §3.4); DPoPBoundAccessTokens, to the key of its
+	// DPoP proof (RFC 9449 §5.2). Requests that lack it are refused.
+	TLSClientCertificateBoundAccessTokens bool `cbor:"32,keyasint,omitempty" json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	DPoPBoundAccessTokens                 bool `cbor:"33,keyasint,omitempty" json:"dpop_bound_access_tokens,omitempty"`
+
+	// RequirePushedAuthorizationRequests refuses authorization requests of this client
+	// that were not pushed (RFC 9126 §6).
+	RequirePushedAuthorizationRequests bool `cbor:"34,keyasint,omitempty" json:"require_pushed_authorization_requests,omitempty"`
+
+	// Resources are the identifiers of the resource servers that the client may ask for
+	// tokens for (RFC 8707). Empty means every one the server knows.
+	Resources []string `cbor:"35,keyasint,omitempty" json:"resources,omitempty"`
+
+	// AuthorizationDetailsTypes are the types of RFC 9396 §10 that the client may ask for.
+	AuthorizationDetailsTypes []string `cbor:"36,keyasint,omitempty" json:"authorization_details_types,omitempty"`
+
+	// SoftwareID and SoftwareVersion are what the client says of its program (RFC 7591 §2).
+	SoftwareID      string `cbor:"37,keyasint,omitempty" json:"software_id,omitempty"`
+	SoftwareVersion string `cbor:"38,keyasint,omitempty" json:"software_version,omitempty"`
+
+	// RegistrationAccessToken is the digest of the token that manages a client which
+	// registered itself (RFC 7592 §3), "$sha256$…"; empty for all others.
+	RegistrationAccessToken string `cbor:"39,keyasint,omitempty" json:"-"`
+
+	// ExpiresAt is when a client that registered itself goes unless somebody has used it
+	// by then; zero for never. After it, the client is treated as if it did not exist.
+	ExpiresAt time.Time `cbor:"40,keyasint,omitempty" json:"expires_at,omitzero"`
+
+	// IntrospectionSignedResponseAlg is the JWS algorithm of introspection answers to
+	// this client, a resource server (RFC 9701 §6); empty for JSON unless it asks.
+	IntrospectionSignedResponseAlg string `cbor:"41,keyasint,omitempty" json:"introspection_signed_response_alg,omitempty"`
 
 	// ApplicationType is "native" for an application on the user's device, for
 	// which loopback and private-use-scheme redirects are allowed (RFC 8252), or

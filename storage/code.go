@@ -26,6 +26,15 @@ type Code struct {
 	// again can open it; nil if that is not kept.
 	Answer []byte `cbor:"10,keyasint,omitempty"`
 
+	// Request is the request that a PushedRequest or DeviceCode stands for, as the JSON
+	// object of its parameters, without any that authenticate the client; nil for the
+	// other kinds.
+	Request []byte `cbor:"12,keyasint,omitempty"`
+
+	// Confirmation is the JSON object of the cnf claim (RFC 7800 §3.1) whose key whoever
+	// uses this value has to prove possession of; nil if there is none.
+	Confirmation []byte `cbor:"13,keyasint,omitempty"`
+
 	IssuedAt   time.Time `cbor:"7,keyasint"`
 	ExpiresAt  time.Time `cbor:"8,keyasint"`
 	ConsumedAt time.Time `cbor:"9,keyasint,omitempty"` // zero: unused
@@ -41,4 +50,13 @@ const (
 
 	// SeenOnce marks an identifier as used; adding it a second time is ErrExists.
 	SeenOnce CodeKind = "seen_once"
+
+	// PushedRequest is the request_uri of RFC 9126 §2.2.
+	PushedRequest CodeKind = "pushed_request"
+
+	// DeviceCode and UserCode are the two codes of RFC 8628 §3.2; DeviceDecision is what
+	// the user decided about them.
+	DeviceCode     CodeKind = "device_code"
+	UserCode       CodeKind = "user_code"
+	DeviceDecision CodeKind = "device_decision"
 )

@@ -21,6 +21,10 @@ type Grant struct {
 	Scopes    []string `cbor:"4,keyasint,omitempty"`
 	Resources []string `cbor:"5,keyasint,omitempty"`
 
+	// AuthorizationDetails is the JSON array of RFC 9396 §2 that the user granted; nil if
+	// there is none.
+	AuthorizationDetails []byte `cbor:"13,keyasint,omitempty"`
+
 	// AuthTime, ACR and AMR tell how the user had signed in (RFC 9068 §2.2.1).
 	AuthTime time.Time `cbor:"6,keyasint,omitempty"`
 	ACR      string    `cbor:"7,keyasint,omitempty"`

@@ -23,6 +23,21 @@ type Token struct {
 	// opaque access token when it was issued; nil if there are none.
 	Claims []byte `cbor:"7,keyasint,omitempty"`
 
+	// Confirmation is the JSON object of the cnf claim (RFC 7800 §3.1), the key that the
+	// token is bound to (RFC 9449 §6, RFC 8705 §3); nil for one that is not.
+	Confirmation []byte `cbor:"13,keyasint,omitempty"`
+
+	// AuthorizationDetails is the JSON array of RFC 9396 §2 that this token carries, a
+	// part of its grant's; nil if there is none.
+	AuthorizationDetails []byte `cbor:"14,keyasint,omitempty"`
+
+	// Actor is the JSON object of the act claim (RFC 8693 §4.1): who acts for the subject;
+	// nil if nobody does.
+	Actor []byte `cbor:"15,keyasint,omitempty"`
+
+	// Subject is whom a token without a grant is about, if that is not its client.
+	Subject string `cbor:"16,keyasint,omitempty"`
+
 	IssuedAt  time.Time `cbor:"8,keyasint,omitempty"`
 	ExpiresAt time.Time `cbor:"9,keyasint"`
 

@@ -16,11 +16,15 @@ func copyClient(c storage.Client) storage.Client {
 	c.DefaultScopes = slices.Clone(c.DefaultScopes)
 	c.Secrets = slices.Clone(c.Secrets)
 	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
+	c.Resources = slices.Clone(c.Resources)
+	c.AuthorizationDetailsTypes = slices.Clone(c.AuthorizationDetailsTypes)
 	return c
 }
 
 func copyCode(c storage.Code) storage.Code {
 	c.Answer = slices.Clone(c.Answer)
+	c.Request = slices.Clone(c.Request)
+	c.Confirmation = slices.Clone(c.Confirmation)
 	return c
 }
 
@@ -29,6 +33,9 @@ func copyToken(t storage.Token) storage.Token {
 	t.Resources = slices.Clone(t.Resources)
 	t.Claims = slices.Clone(t.Claims)
 	t.Answer = slices.Clone(t.Answer)
+	t.Confirmation = slices.Clone(t.Confirmation)
+	t.AuthorizationDetails = slices.Clone(t.AuthorizationDetails)
+	t.Actor = slices.Clone(t.Actor)
 	return t
 }
 
@@ -36,6 +43,7 @@ func copyGrant(g storage.Grant) storage.Grant {
 	g.Scopes = slices.Clone(g.Scopes)
 	g.Resources = slices.Clone(g.Resources)
 	g.AMR = slices.Clone(g.AMR)
+	g.AuthorizationDetails = slices.Clone(g.AuthorizationDetails)
 	return g
 }
 

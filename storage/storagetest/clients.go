@@ -22,6 +22,13 @@ func (k *kit) client(id string) storage.Client {
 		AccessTokenFormat: "opaque", AccessTokenSigningAlg: "ES256",
 		AccessTokenLifetime: time.Minute, RefreshTokenIdle: time.Hour, RefreshTokenLifetime: 24 * time.Hour,
 		Disabled: true, CreatedAt: k.now,
+		TokenEndpointAuthSigningAlg: "ES256", JWKS: `{"keys":[]}`, JWKSURI: "https://app.example/jwks",
+		TLSClientAuthSubjectDN: "CN=app", TLSClientAuthSANDNS: "app.example", TLSClientAuthSANURI: "https://app.example",
+		TLSClientAuthSANIP: "192.0.2.1", TLSClientAuthSANEmail: "app@app.example",
+		TLSClientCertificateBoundAccessTokens: true, DPoPBoundAccessTokens: true, RequirePushedAuthorizationRequests: true,
+		Resources: []string{"https://api.example/"}, AuthorizationDetailsTypes: []string{"t"},
+		SoftwareID: "app", SoftwareVersion: "1", RegistrationAccessToken: "$sha256$z", ExpiresAt: k.now,
+		IntrospectionSignedResponseAlg: "ES256",
 	}
 }
 

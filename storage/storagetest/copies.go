@@ -73,7 +73,8 @@ var copyChecks = []check{
 	{name: "copies/what_is_returned", run: func(k *kit) {
 		g := k.grant("alice", "app")
 		want := g
-		want.Scopes, want.Resources, want.AMR = k.grant("", "").Scopes, k.grant("", "").Resources, k.grant("", "").AMR
+		fresh := k.grant("", "")
+		want.Scopes, want.Resources, want.AMR, want.AuthorizationDetails = fresh.Scopes, fresh.Resources, fresh.AMR, fresh.AuthorizationDetails
 		k.commit(storage.Write{
 			Codes: []storage.Code{k.code("a")}, Tokens: []storage.Token{k.token("a")},
 			Grants: []storage.Grant{g}, Consents: []storage.Consent{k.consent("alice", "app")},

@@ -54,6 +54,7 @@ func (k *kit) code(name string) storage.Code {
 		ClientID: "app", GrantID: "0123", RedirectURI: "https://app.example/callback",
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
 		Answer:        []byte("answer"), RedirectURIOmitted: true,
+		Request: []byte(`{"scope":"read"}`), Confirmation: []byte(`{"jkt":"x"}`),
 		IssuedAt: k.now, ExpiresAt: k.now.Add(time.Hour),
 	}
 }
@@ -63,6 +64,8 @@ func (k *kit) token(name string) storage.Token {
 		Digest: k.digest(name), Kind: storage.RefreshToken,
 		ClientID: "app", GrantID: "0123", Scopes: []string{"read", "write"},
 		Resources: []string{"https://api.example/"}, Claims: []byte(`{"tenant":"t1"}`),
+		Confirmation: []byte(`{"jkt":"x"}`), AuthorizationDetails: []byte(`[{"type":"t"}]`),
+		Actor: []byte(`{"sub":"service"}`), Subject: "alice",
 		IssuedAt: k.now, ExpiresAt: k.now.Add(time.Hour),
 	}
 }
@@ -73,7 +76,8 @@ func (k *kit) grant(subject, clientID string) storage.Grant {
 		ID: storage.NewGrantID(expires), ClientID: clientID, Subject: subject,
 		Scopes: []string{"read", "write"}, Resources: []string{"https://api.example/"},
 		AuthTime: k.now.Add(-time.Minute), ACR: "urn:example:silver", AMR: []string{"pwd", "otp"},
-		CreatedAt: k.now, ExpiresAt: expires,
+		AuthorizationDetails: []byte(`[{"type":"t"}]`),
+		CreatedAt:            k.now, ExpiresAt: expires,
 	}
 }
 

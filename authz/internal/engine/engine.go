@@ -37,6 +37,13 @@ type Mint struct {
 	Scopes    []string
 	Resources []string
 	ExpiresAt time.Time
+
+	// Confirmation is the cnf claim; Actor, the act claim; AuthorizationDetails, those of
+	// RFC 9396. Each is JSON, nil if there is none.
+	Confirmation, Actor, AuthorizationDetails []byte
+
+	// Subject is whom a token without a grant is about; empty for the client itself.
+	Subject string
 }
 
 // Engine runs requests on fosite.

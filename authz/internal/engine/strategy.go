@@ -56,6 +56,8 @@ func (c credentials) GenerateAccessToken(ctx context.Context, r fosite.Requester
 		Scopes:    r.GetGrantedScopes(),
 		Resources: u.token.Resources,
 		ExpiresAt: u.token.Policy.AccessTokenExpiresAt(u.grant),
+
+		Confirmation: u.token.Confirmation,
 	}
 	u.write.Tokens = make([]storage.Token, 0, 2) // with room for a refresh token
 	token, err := c.config.MintAccessToken(ctx, m, &u.write)
@@ -89,6 +91,8 @@ func (c credentials) GenerateRefreshToken(ctx context.Context, r fosite.Requeste
 		Resources: resources,
 		IssuedAt:  u.at,
 		ExpiresAt: expiresAt,
+
+		Confirmation: u.token.RefreshConfirmation,
 	})
 	u.refreshToken = token
 	return token, noted, nil

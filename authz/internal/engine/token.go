@@ -23,6 +23,10 @@ type TokenRequest struct {
 	Scopes    []string
 	Resources []string
 
+	// Confirmation is the cnf claim of the access token; RefreshConfirmation, what the
+	// refresh token is bound to. nil if there is none.
+	Confirmation, RefreshConfirmation []byte
+
 	// Refresh is the presented refresh token, found good by the server.
 	Refresh *storage.Token
 

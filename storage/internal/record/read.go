@@ -35,6 +35,10 @@ func (w *code) read(data []byte) bool {
 			w.Answer = r.bytes()
 		case 11:
 			w.RedirectURIOmitted = r.true()
+		case 12:
+			w.Request = r.bytes()
+		case 13:
+			w.Confirmation = r.bytes()
 		default:
 			return false
 		}
@@ -68,6 +72,14 @@ func (w *token) read(data []byte) bool {
 			w.Answer = r.bytes()
 		case 12:
 			w.RevokedAt = r.instant()
+		case 13:
+			w.Confirmation = r.bytes()
+		case 14:
+			w.AuthorizationDetails = r.bytes()
+		case 15:
+			w.Actor = r.bytes()
+		case 16:
+			w.Subject = r.text()
 		default:
 			return false
 		}
@@ -103,6 +115,8 @@ func (w *grant) read(data []byte) bool {
 			w.RevokedAt = r.instant()
 		case 12:
 			w.RevokedReason = r.text()
+		case 13:
+			w.AuthorizationDetails = r.bytes()
 		default:
 			return false
 		}

@@ -152,14 +152,17 @@ func randomRecords(r *rand.Rand) []any {
 		&storage.Code{
 			Kind: storage.CodeKind(text()), ClientID: text(), GrantID: text(), RedirectURI: text(), CodeChallenge: text(),
 			IssuedAt: when(), ExpiresAt: when(), ConsumedAt: when(), Answer: blob(), RedirectURIOmitted: r.IntN(2) == 0,
+			Request: blob(), Confirmation: blob(),
 		},
 		&storage.Token{
 			Kind: storage.TokenKind(text()), ClientID: text(), GrantID: text(), Scopes: list(), Resources: list(), Claims: blob(),
 			IssuedAt: when(), ExpiresAt: when(), ConsumedAt: when(), Answer: blob(), RevokedAt: when(),
+			Confirmation: blob(), AuthorizationDetails: blob(), Actor: blob(), Subject: text(),
 		},
 		&storage.Grant{
 			ID: text(), ClientID: text(), Subject: text(), Scopes: list(), Resources: list(), AuthTime: when(), ACR: text(), AMR: list(),
 			CreatedAt: when(), ExpiresAt: when(), RevokedAt: when(), RevokedReason: text(),
+			AuthorizationDetails: blob(),
 		},
 	}
 }

@@ -16,13 +16,15 @@ type code struct {
 	ConsumedAt         instant          `cbor:"9,keyasint,omitempty"`
 	Answer             []byte           `cbor:"10,keyasint,omitempty"`
 	RedirectURIOmitted bool             `cbor:"11,keyasint,omitempty"`
+	Request            []byte           `cbor:"12,keyasint,omitempty"`
+	Confirmation       []byte           `cbor:"13,keyasint,omitempty"`
 }
 
 func codeOf(r *storage.Code) code {
 	return code{
 		Kind: r.Kind, ClientID: r.ClientID, GrantID: r.GrantID,
 		RedirectURI: r.RedirectURI, RedirectURIOmitted: r.RedirectURIOmitted, CodeChallenge: r.CodeChallenge,
-		Answer:   r.Answer,
+		Answer: r.Answer, Request: r.Request, Confirmation: r.Confirmation,
 		IssuedAt: at(r.IssuedAt), ExpiresAt: at(r.ExpiresAt), ConsumedAt: at(r.ConsumedAt),
 	}
 }
@@ -31,7 +33,7 @@ func (w *code) record() storage.Code {
 	return storage.Code{
 		Kind: w.Kind, ClientID: w.ClientID, GrantID: w.GrantID,
 		RedirectURI: w.RedirectURI, RedirectURIOmitted: w.RedirectURIOmitted, CodeChallenge: w.CodeChallenge,
-		Answer:   w.Answer,
+		Answer: w.Answer, Request: w.Request, Confirmation: w.Confirmation,
 		IssuedAt: w.IssuedAt.time(), ExpiresAt: w.ExpiresAt.time(), ConsumedAt: w.ConsumedAt.time(),
 	}
 }
@@ -48,12 +50,18 @@ type token struct {
 	ConsumedAt instant           `cbor:"10,keyasint,omitempty"`
 	Answer     []byte            `cbor:"11,keyasint,omitempty"`
 	RevokedAt  instant           `cbor:"12,keyasint,omitempty"`
+
+	Confirmation         []byte `cbor:"13,keyasint,omitempty"`
+	AuthorizationDetails []byte `cbor:"14,keyasint,omitempty"`
+	Actor                []byte `cbor:"15,keyasint,omitempty"`
+	Subject              string `cbor:"16,keyasint,omitempty"`
 }
 
 func tokenOf(r *storage.Token) token {
 	return token{
 		Kind: r.Kind, ClientID: r.ClientID, GrantID: r.GrantID,
 		Scopes: r.Scopes, Resources: r.Resources, Claims: r.Claims,
+		Confirmation: r.Confirmation, AuthorizationDetails: r.AuthorizationDetails, Actor: r.Actor, Subject: r.Subject,
 		IssuedAt: at(r.IssuedAt), ExpiresAt: at(r.ExpiresAt),
 		ConsumedAt: at(r.ConsumedAt), Answer: r.Answer, RevokedAt: at(r.RevokedAt),
 	}
@@ -63,6 +71,7 @@ func (w *token) record() storage.Token {
 	return storage.Token{
 		Kind: w.Kind, ClientID: w.ClientID, GrantID: w.GrantID,
 		Scopes: w.Scopes, Resources: w.Resources, Claims: w.Claims,
+		Confirmation: w.Confirmation, AuthorizationDetails: w.AuthorizationDetails, Actor: w.Actor, Subject: w.Subject,
 		IssuedAt: w.IssuedAt.time(), ExpiresAt: w.ExpiresAt.time(),
 		ConsumedAt: w.ConsumedAt.time(), Answer: w.Answer, RevokedAt: w.RevokedAt.time(),
 	}
@@ -81,6 +90,8 @@ type grant struct {
 	ExpiresAt     instant  `cbor:"10,keyasint,omitempty"`
 	RevokedAt     instant  `cbor:"11,keyasint,omitempty"`
 	RevokedReason string   `cbor:"12,keyasint,omitempty"`
+
+	AuthorizationDetails []byte `cbor:"13,keyasint,omitempty"`
 }
 
 func grantOf(r *storage.Grant) grant {
@@ -89,6 +100,7 @@ func grantOf(r *storage.Grant) grant {
 		AuthTime: at(r.AuthTime), ACR: r.ACR, AMR: r.AMR,
 		CreatedAt: at(r.CreatedAt), ExpiresAt: at(r.ExpiresAt),
 		RevokedAt: at(r.RevokedAt), RevokedReason: r.RevokedReason,
+		AuthorizationDetails: r.AuthorizationDetails,
 	}
 }
 
@@ -98,5 +110,6 @@ func (w *grant) record() storage.Grant {
 		AuthTime: w.AuthTime.time(), ACR: w.ACR, AMR: w.AMR,
 		CreatedAt: w.CreatedAt.time(), ExpiresAt: w.ExpiresAt.time(),
 		RevokedAt: w.RevokedAt.time(), RevokedReason: w.RevokedReason,
+		AuthorizationDetails: w.AuthorizationDetails,
 	}
 }

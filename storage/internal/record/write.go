@@ -16,6 +16,8 @@ func (w *code) appendTo(b []byte) []byte {
 	to.instant(9, w.ConsumedAt)
 	to.bytes(10, w.Answer)
 	to.bool(11, w.RedirectURIOmitted)
+	to.bytes(12, w.Request)
+	to.bytes(13, w.Confirmation)
 	return to.buf
 }
 
@@ -32,6 +34,10 @@ func (w *token) appendTo(b []byte) []byte {
 	to.instant(10, w.ConsumedAt)
 	to.bytes(11, w.Answer)
 	to.instant(12, w.RevokedAt)
+	to.bytes(13, w.Confirmation)
+	to.bytes(14, w.AuthorizationDetails)
+	to.bytes(15, w.Actor)
+	to.text(16, w.Subject)
 	return to.buf
 }
 
@@ -49,6 +55,7 @@ func (w *grant) appendTo(b []byte) []byte {
 	to.instant(10, w.ExpiresAt)
 	to.instant(11, w.RevokedAt)
 	to.text(12, w.RevokedReason)
+	to.bytes(13, w.AuthorizationDetails)
 	return to.buf
 }
 
