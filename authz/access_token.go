@@ -68,11 +68,7 @@ func (s *Server) mintAccessToken(ctx context.Context, m engine.Mint, w *storage.
 	if err != nil {
 		return "", err
 	}
-	format := m.Client.AccessTokenFormat
-	if format == "" {
-		format = s.config.AccessTokenFormat
-	}
-	if format == "opaque" {
+	if s.formatAt(m.Resources, m.Client) == "opaque" {
 		return s.mintOpaque(m, extra, at, w)
 	}
 	return s.mintSigned(ctx, m, extra, at)
@@ -159,7 +155,7 @@ func (s *Server) hostClaims(ctx context.Context, m engine.Mint) (map[string]any,
 	if s.config.Claims == nil {
 		return nil, nil
 	}
-	ask := &ClaimsRequest{Client: cloneClient(m.Client), Scopes: slices.Clone(m.Scopes)}
+	ask := &ClaimsRequest{Client: cloneClient(m.Client), Scopes: slices.Clone(m.Scopes), Resources: slices.Clone(m.Resources)}
 	if m.Grant != nil {
 		ask.Subject = m.Grant.Subject
 	}

@@ -22,6 +22,7 @@ type authorization struct {
 	client      *Client
 	redirectURI string
 	scopes      []string
+	resources   []string // their identifiers
 
 	// unendedSince is the time from which on nobody may have ended the user's
 	// authorizations: when the request came, before the host was asked who the user is,
@@ -228,19 +229,6 @@ func (a *authorization) checkScope(context.Context) (err *Error) {
 	return err
 }
 
-// checkResource: RFC 8707 §2.1.
-func (a *authorization) checkResource(context.Context) *Error { return a.checkResources(a.params) }
-
-// checkResources accepts the one resource that this server issues tokens for.
-func (s *Server) checkResources(params url.Values) *Error {
-	for _, resource := range params["resource"] {
-		if resource != "" && resource != s.config.Resource {
-			return failed(invalidTarget, "resource_unknown", "The requested resource is not one that this server issues tokens for.")
-		}
-	}
-	return nil
-}
-
 // checkPrompt: OpenID Connect Core §3.1.2.1, none stands alone.
 func (a *authorization) checkPrompt(context.Context) *Error {
 	if prompts := strings.Fields(once(a.params, "prompt")); len(prompts) > 1 && slices.Contains(prompts, "none") {
@@ -316,7 +304,7 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 		ClientID:  a.client.ID,
 		Subject:   user.Subject,
 		Scopes:    scopes,
-		Resources: []string{a.config.Resource},
+		Resources: a.resources,
 		AuthTime:  user.AuthTime,
 		ACR:       user.ACR,
 		AMR:       user.AMR,

@@ -60,7 +60,8 @@ func TestRFC6749_Section4_1_2_1(t *testing.T) {
 		{"one resource of two unknown", []edit{set("resource", issuer, "https://other.example")}, "back: invalid_target resource_unknown"},
 		{"resource relative", []edit{set("resource", "/")}, "back: invalid_target resource_unknown"},
 		{"resource with fragment", []edit{set("resource", issuer+"#x")}, "back: invalid_target resource_unknown"},
-		{"resource with a slash more", []edit{set("resource", issuer+"/")}, "back: invalid_target resource_unknown"},
+		{"resource with a path", []edit{set("resource", issuer+"/x")}, "back: invalid_target resource_unknown"},
+		{"resource with two slashes more", []edit{set("resource", issuer+"//")}, "back: invalid_target resource_unknown"},
 
 		{"nothing wrong", nil, "ask"},
 		{"response_mode query", []edit{set("response_mode", "query")}, "ask"},

@@ -88,6 +88,7 @@ func cloneClient(c *Client) *Client {
 	d.RedirectURIs, d.GrantTypes = slices.Clone(c.RedirectURIs), slices.Clone(c.GrantTypes)
 	d.Scopes, d.DefaultScopes = slices.Clone(c.Scopes), slices.Clone(c.DefaultScopes)
 	d.Secrets, d.AllowedOrigins = slices.Clone(c.Secrets), slices.Clone(c.AllowedOrigins)
+	d.Resources, d.AuthorizationDetailsTypes = slices.Clone(c.Resources), slices.Clone(c.AuthorizationDetailsTypes)
 	return &d
 }
 
@@ -146,6 +147,11 @@ func (s *Server) checkClient(c *Client) error {
 	for _, scope := range c.Scopes {
 		if _, known := s.config.Scopes[scope]; !known {
 			fault("Scopes", "%q is not in Config.Scopes; add it there or take it out here", scope)
+		}
+	}
+	for _, identifier := range c.Resources {
+		if s.resource(identifier) == nil {
+			fault("Resources", "%q is not in Config.Resources; add it there or take it out here", identifier)
 		}
 	}
 	for _, scope := range without(c.DefaultScopes, c.Scopes) {

@@ -47,11 +47,7 @@ func (c *Config) complete() error {
 			fault("Scopes", "%q is not a scope: printable ASCII without space, quote and backslash (RFC 6749 §3.3)", scope)
 		}
 	}
-	if c.Resource == "" {
-		c.Resource = c.Issuer
-	} else if u, err := url.Parse(c.Resource); err != nil || !u.IsAbs() || strings.Contains(c.Resource, "#") {
-		fault("Resource", "%q must be an absolute URI without a fragment (RFC 8707 §2)", c.Resource)
-	}
+	c.completeResources(fault)
 	switch c.AccessTokenFormat {
 	case "":
 		c.AccessTokenFormat = "jwt"

@@ -78,9 +78,17 @@ type Config struct {
 	// override it.
 	AccessTokenFormat string
 
-	// Resource identifies the resource server that access tokens are for: their aud
-	// claim. Empty means Issuer.
+	// Resource identifies the resource server that access tokens are for, their aud
+	// claim, where a client names none (RFC 8707 §2). Empty means Issuer.
 	Resource string
+
+	// Resources are all resource servers, with what is particular to each. Resource need
+	// not be among them if there is nothing to say about it.
+	Resources []Resource
+
+	// SeveralAudiences lets a client ask for one access token for several resources.
+	// Otherwise each token is for one, so that none of them can use it at another.
+	SeveralAudiences bool
 
 	// SigningAlgorithms are the JWS algorithms that JWT access tokens are signed
 	// with: ES256, EdDSA, RS256. The first is the default, ES256 if there are none;

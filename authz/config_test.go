@@ -89,6 +89,20 @@ var configFaults = []struct {
 	{"scope with a backslash", func(c *authz.Config) { c.Scopes = authz.Scopes{`a\b`: ""} }, "Scopes", "printable ASCII"},
 	{"scope beyond ASCII", func(c *authz.Config) { c.Scopes = authz.Scopes{"\u00e9": ""} }, "Scopes", "printable ASCII"},
 	{"relative resource", func(c *authz.Config) { c.Resource = "/api" }, "Resource", "absolute"},
+	{"resources relative", func(c *authz.Config) { c.Resources = []authz.Resource{{Identifier: "/mcp"}} }, "Resources", "absolute"},
+	{"resources with fragment", func(c *authz.Config) { c.Resources = []authz.Resource{{Identifier: "https://a.example#x"}} }, "Resources", "fragment"},
+	{"resources twice", func(c *authz.Config) {
+		c.Resources = []authz.Resource{{Identifier: "https://a.example"}, {Identifier: "https://a.example/"}}
+	}, "Resources", "twice"},
+	{"resource with an unknown scope", func(c *authz.Config) {
+		c.Resources = []authz.Resource{{Identifier: "https://a.example", Scopes: []string{"nope"}}}
+	}, "Resources", "Config.Scopes"},
+	{"resource with an unknown format", func(c *authz.Config) {
+		c.Resources = []authz.Resource{{Identifier: "https://a.example", AccessTokenFormat: "xml"}}
+	}, "Resources", "jwt or opaque"},
+	{"resource with a long life", func(c *authz.Config) {
+		c.Resources = []authz.Resource{{Identifier: "https://a.example", AccessTokenLifetime: 48 * time.Hour}}
+	}, "Resources", "24h"},
 	{"resource with fragment", func(c *authz.Config) { c.Resource = "https://api.example#x" }, "Resource", "fragment"},
 	{"token format", func(c *authz.Config) { c.AccessTokenFormat = "JWT" }, "AccessTokenFormat", "jwt or opaque"},
 	{"symmetric algorithm", func(c *authz.Config) { c.SigningAlgorithms = []string{"HS256"} }, "SigningAlgorithms", "ES256"},

@@ -62,7 +62,7 @@ func (a *authorization) decision(ctx context.Context, user *User) (_ Decision, r
 		person := *user
 		decision, err = a.config.Consent(ctx, &ConsentRequest{
 			Client: cloneClient(a.client), User: &person,
-			Scopes: slices.Clone(a.scopes), Remembered: slices.Clone(remembered),
+			Scopes: slices.Clone(a.scopes), Resources: slices.Clone(a.resources), Remembered: slices.Clone(remembered),
 			RedirectURI: a.redirectURI, Default: decision,
 		})
 		if err != nil {
@@ -102,6 +102,8 @@ func (a *authorization) remembered(ctx context.Context, subject string) ([]strin
 		return nil, err
 	case !consent.ExpiresAt.IsZero() && !a.at.Before(consent.ExpiresAt):
 		return nil, nil
+	case len(without(a.resources, consent.Resources)) > 0:
+		return nil, nil // what was granted at one resource was not at another
 	}
 	a.reliesOn(consent)
 	return append([]string{}, within(a.scopes, consent.Scopes)...), nil
@@ -143,6 +145,11 @@ func (a *authorization) prompt(ctx context.Context, user *User, remembered []str
 	if u, err := url.Parse(a.redirectURI); err == nil {
 		if prompt.RedirectHost = u.Host; u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 			prompt.RedirectHost = u.Scheme
+		}
+	}
+	for _, identifier := range a.resources {
+		if r := a.resource(identifier); r != nil {
+			prompt.Resources = append(prompt.Resources, *r)
 		}
 	}
 	for _, scope := range a.scopes {
@@ -224,9 +231,12 @@ func (s *Server) openInteraction(ctx context.Context, sub *ConsentSubmission, at
 // newConsent is what is remembered from now on: what was granted earlier and not
 // asked for this time stays, what was unticked goes.
 func (a *authorization) newConsent(ctx context.Context, subject string, granted []string) (*storage.Consent, error) {
-	consent := &storage.Consent{Subject: subject, ClientID: a.client.ID, Resources: []string{a.config.Resource}, GrantedAt: a.at}
+	consent := &storage.Consent{Subject: subject, ClientID: a.client.ID, Resources: a.resources, GrantedAt: a.at}
 	old, err := a.config.Storage.Consent(ctx, subject, a.client.ID)
 	switch {
+	case err == nil && !sameSet(a.resources, old.Resources):
+		// A record says nothing about which scope was for which resource, so the last
+		// answer takes its place.
 	case err == nil && (old.ExpiresAt.IsZero() || a.at.Before(old.ExpiresAt)):
 		a.reliesOn(old)
 		consent.Scopes = without(old.Scopes, a.scopes)

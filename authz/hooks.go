@@ -61,6 +61,9 @@ type ConsentRequest struct {
 	Scopes     []string
 	Remembered []string
 
+	// Resources are the identifiers of the resource servers that it is for (RFC 8707).
+	Resources []string
+
 	// RedirectURI is where the answer will go.
 	RedirectURI string
 
@@ -85,6 +88,9 @@ type ClaimsRequest struct {
 	Client  *Client
 	Subject string // empty for client_credentials
 	Scopes  []string
+
+	// Resources are the identifiers of the resource servers that the token is for.
+	Resources []string
 }
 
 // Event is something that happened, for audit logs and metrics. It holds nothing

@@ -59,6 +59,9 @@ type ConsentPrompt struct {
 	// Scopes are what the client asks for, in its order.
 	Scopes []ScopePrompt
 
+	// Resources are the resource servers that access is asked for to.
+	Resources []Resource
+
 	// RedirectHost is the host that the answer goes to, or the scheme of a
 	// private-use redirect; Loopback tells that it is an application on this very
 	// device, which anybody's program could be (RFC 8252 §8.6).
@@ -113,4 +116,5 @@ type Metadata struct {
 	IntrospectionEndpointAuthMethodsSupported  []string `json:"introspection_endpoint_auth_methods_supported"`
 	CodeChallengeMethodsSupported              []string `json:"code_challenge_methods_supported"`
 	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
+	ProtectedResources                         []string `json:"protected_resources,omitempty"`                  // RFC 9728 §4
 }

@@ -36,6 +36,7 @@ func TestRFC8414_Section2(t *testing.T) {
 			IntrospectionEndpointAuthMethodsSupported:  []string{"client_secret_basic", "client_secret_post"},
 			CodeChallengeMethodsSupported:              []string{"S256"},
 			AuthorizationResponseIssParameterSupported: true,
+			ProtectedResources:                         []string{test.issuer},
 		}
 		if !reflect.DeepEqual(m, want) {
 			t.Errorf("%s %s: %+v\nwant %+v", test.issuer, test.prefix, m, want)
@@ -60,7 +61,7 @@ func TestRFC8414_Section2_names(t *testing.T) {
 	slices.Sort(got)
 	want := strings.Fields(`authorization_endpoint authorization_response_iss_parameter_supported code_challenge_methods_supported
 		grant_types_supported introspection_endpoint introspection_endpoint_auth_methods_supported issuer jwks_uri
-		response_modes_supported response_types_supported revocation_endpoint revocation_endpoint_auth_methods_supported
+		protected_resources response_modes_supported response_types_supported revocation_endpoint revocation_endpoint_auth_methods_supported
 		scopes_supported token_endpoint token_endpoint_auth_methods_supported`)
 	if !slices.Equal(got, want) {
 		t.Errorf("members %q\nwant %q", got, want)

@@ -63,6 +63,11 @@ func scopeToken(s string) bool {
 	})
 }
 
+// sameSet reports whether a and b have the same elements.
+func sameSet(a, b []string) bool {
+	return len(without(a, b)) == 0 && len(without(b, a)) == 0
+}
+
 // within is the part of a that is also in b, in a's order.
 func within(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return !slices.Contains(b, s) })

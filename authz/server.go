@@ -27,7 +27,8 @@ type Server struct {
 	clients map[string]*Client // those registered in code; never changed
 	origins []string
 
-	resources []string // what access tokens are for; never changed
+	resources []Resource // never changed, the default first
+	byDefault []string   // the identifier of that one
 	paths     struct{ prefix, authorization string }
 
 	fetcher  *fetch.Fetcher
@@ -50,7 +51,8 @@ func New(config Config) (*Server, error) {
 		clients: map[string]*Client{},
 		origins: slices.Clone(config.AllowedOrigins),
 
-		resources: []string{config.Resource},
+		resources: config.Resources,
+		byDefault: []string{config.Resource},
 		fetcher:   fetch.New(config.HTTPClient),
 		secrets:   newSecrets(),
 		verified:  newVerified(),
@@ -94,8 +96,8 @@ func (s *Server) now() time.Time { return s.clock.now() }
 // Issuer is the server's name, as configured.
 func (s *Server) Issuer() string { return s.config.Issuer }
 
-// Resource is the identifier of the resource server that access tokens are for:
-// their aud claim.
+// Resource is the identifier of the resource server that access tokens are for, their aud
+// claim, where the client names none.
 func (s *Server) Resource() string { return s.config.Resource }
 
 // Logger is where the server's failures go: Config.Logger, or slog.Default.
@@ -128,6 +130,10 @@ func (s *Server) Metadata() *Metadata {
 		scopes = append(scopes, scope)
 	}
 	slices.Sort(scopes)
+	resources := make([]string, len(s.resources))
+	for i := range s.resources {
+		resources[i] = s.resources[i].Identifier
+	}
 	confidential := []string{authBasic, authPost}
 	anyClient := append(slices.Clone(confidential), authNone)
 	return &Metadata{
@@ -146,6 +152,7 @@ func (s *Server) Metadata() *Metadata {
 		IntrospectionEndpointAuthMethodsSupported:  confidential,
 		CodeChallengeMethodsSupported:              []string{"S256"},
 		AuthorizationResponseIssParameterSupported: true,
+		ProtectedResources:                         resources,
 	}
 }
 

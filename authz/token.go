@@ -54,18 +54,14 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 	if !slices.Contains(grantTypesOf(client), grantType) {
 		return client, nil, failed(unauthorizedClient, "grant_type_not_allowed", "This client may not use this grant type.")
 	}
-	if err := s.checkResources(req.Parameters); err != nil { // RFC 8707 §2.2
-		return client, nil, err
-	}
 	r := &engine.TokenRequest{
 		Client:     client,
 		Public:     public(client),
 		GrantTypes: grantTypesOf(client),
 		Parameters: req.Parameters,
 		At:         s.now(),
-		Resources:  s.resources,
 	}
-	policy := &tokenPolicy{Server: s, client: client, at: r.At}
+	policy := &tokenPolicy{Server: s, client: client, params: req.Parameters, at: r.At}
 	r.Policy = policy
 	var answer *accessTokenAnswer
 	switch grantType {
@@ -74,7 +70,7 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 	case grantRefreshToken:
 		answer, err = s.refresh(ctx, r)
 	case grantClientCredentials:
-		answer, err = s.issueToClient(ctx, policy, req.Parameters)
+		answer, err = s.issueToClient(ctx, policy)
 	}
 	return client, answer, err
 }
@@ -83,6 +79,7 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 type tokenPolicy struct {
 	*Server
 	client *Client
+	params url.Values
 	at     time.Time
 
 	confirmation []byte // the cnf claim of what is issued; nil for a bearer token
@@ -97,9 +94,9 @@ func (p *tokenPolicy) IssueRefreshToken(scopes []string) bool {
 	return p.config.IssueRefreshToken(p.client, slices.Clone(scopes))
 }
 
-func (p *tokenPolicy) AccessTokenExpiresAt(grant *storage.Grant) time.Time {
+func (p *tokenPolicy) AccessTokenExpiresAt(grant *storage.Grant, resources []string) time.Time {
 	// Whole seconds, because that is what a JWT can say (RFC 7519 §2, NumericDate).
-	at := p.at.Truncate(time.Second).Add(p.accessTokenLifetime(p.client))
+	at := p.at.Truncate(time.Second).Add(p.lifetimeAt(resources, p.accessTokenLifetime(p.client)))
 	if grant != nil {
 		at = earlier(at, grant.ExpiresAt.Truncate(time.Second))
 	}
@@ -145,23 +142,30 @@ func (s *Server) redeemCode(ctx context.Context, r *engine.TokenRequest) (*acces
 // issueToClient: RFC 6749 §4.4. There is nothing for the engine to judge: no user, no
 // code, and the client and its scopes have been checked. A signed token is stored
 // nowhere, so there may be nothing to commit.
-func (s *Server) issueToClient(ctx context.Context, p *tokenPolicy, params url.Values) (*accessTokenAnswer, *Error) {
+func (s *Server) issueToClient(ctx context.Context, p *tokenPolicy) (*accessTokenAnswer, *Error) {
 	if public(p.client) {
 		// §4.4: confidential clients only. A host's own client storage may say otherwise.
 		return nil, failed(unauthorizedClient, "public_client", descriptions[unauthorizedClient])
 	}
-	scopes, refused := s.resolveScope(p.client, params.Get("scope"))
+	scopes, refused := s.resolveScope(p.client, p.params.Get("scope"))
 	if refused != nil {
 		return nil, refused
+	}
+	resources, refused := p.resourcesOfClient()
+	if refused != nil {
+		return nil, refused
+	}
+	if scopes = s.scopesAt(resources, scopes); len(scopes) == 0 && p.params.Get("scope") != "" {
+		return nil, failed(invalidScope, "scope_of_another_resource", "A requested scope means nothing at the requested resource.")
 	}
 	// offline_access asks for a refresh token, which this grant never yields (§4.4.3).
 	if slices.Contains(scopes, offlineAccess) {
 		scopes = without(scopes, []string{offlineAccess})
 	}
-	expiresAt := p.AccessTokenExpiresAt(nil)
+	expiresAt := p.AccessTokenExpiresAt(nil, resources)
 	w := storage.Write{At: p.at}
 	token, err := s.mintAccessToken(ctx, engine.Mint{
-		Client: p.client, Scopes: scopes, Resources: s.resources, ExpiresAt: expiresAt,
+		Client: p.client, Scopes: scopes, Resources: resources, ExpiresAt: expiresAt,
 		Confirmation: p.confirmation,
 	}, &w)
 	if err != nil {

@@ -63,9 +63,13 @@ func tokenRequest(form url.Values) *engine.TokenRequest {
 // generous is a policy that lets everything pass.
 type generous struct{}
 
-func (generous) RedirectURIRegistered(string) bool              { return true }
-func (generous) IssueRefreshToken([]string) bool                { return true }
-func (generous) AccessTokenExpiresAt(*storage.Grant) time.Time  { return present.Add(time.Hour) }
+func (generous) RedirectURIRegistered(string) bool            { return true }
+func (generous) IssueRefreshToken([]string) bool              { return true }
+func (generous) Resources(granted []string) ([]string, error) { return granted, nil }
+func (generous) Scopes(_, granted []string) []string          { return granted }
+func (generous) AccessTokenExpiresAt(*storage.Grant, []string) time.Time {
+	return present.Add(time.Hour)
+}
 func (generous) RefreshTokenExpiresAt(*storage.Grant) time.Time { return present.Add(time.Hour) }
 
 // refusedWith checks an error of the engine's.

@@ -50,12 +50,13 @@ func (c credentials) GenerateAuthorizeCode(ctx context.Context, _ fosite.Request
 
 func (c credentials) GenerateAccessToken(ctx context.Context, r fosite.Requester) (string, string, error) {
 	u := unitFrom(ctx)
+	u.scopes = u.token.Policy.Scopes(u.resources, r.GetGrantedScopes())
 	m := Mint{
 		Client:    u.client.Client,
 		Grant:     u.grant,
-		Scopes:    r.GetGrantedScopes(),
-		Resources: u.token.Resources,
-		ExpiresAt: u.token.Policy.AccessTokenExpiresAt(u.grant),
+		Scopes:    u.scopes,
+		Resources: u.resources,
+		ExpiresAt: u.token.Policy.AccessTokenExpiresAt(u.grant, u.resources),
 
 		Confirmation: u.token.Confirmation,
 	}

@@ -20,8 +20,7 @@ type TokenRequest struct {
 	At         time.Time
 
 	// Scopes is the narrower set that a refresh asks for, nil if it asks for none.
-	Scopes    []string
-	Resources []string
+	Scopes []string
 
 	// Confirmation is the cnf claim of the access token; RefreshConfirmation, what the
 	// refresh token is bound to. nil if there is none.
@@ -42,7 +41,13 @@ type Policy interface {
 	RedirectURIRegistered(redirectURI string) bool
 
 	IssueRefreshToken(scopes []string) bool
-	AccessTokenExpiresAt(grant *storage.Grant) time.Time
+
+	// Resources picks those that the access token is for, of those granted; an error is
+	// the answer. Scopes are those of the granted ones that count there.
+	Resources(granted []string) ([]string, error)
+	Scopes(resources, granted []string) []string
+
+	AccessTokenExpiresAt(grant *storage.Grant, resources []string) time.Time
 	RefreshTokenExpiresAt(grant *storage.Grant) time.Time
 }
 
@@ -84,7 +89,7 @@ func (e *Engine) Token(ctx context.Context, req *TokenRequest) (*Issued, *storag
 		AccessToken:  u.accessToken,
 		ExpiresAt:    u.expiresAt,
 		RefreshToken: u.refreshToken,
-		Scopes:       ar.GetGrantedScopes(),
+		Scopes:       u.scopes,
 		Grant:        u.grant,
 		Write:        &u.write,
 	}, nil, nil
@@ -94,12 +99,24 @@ func (e *Engine) Token(ctx context.Context, req *TokenRequest) (*Issued, *storag
 // handlers that take kilobytes of stack, and a store that is asked below them needs a larger
 // one, which is made by copying.
 func (u *unit) find(ctx context.Context) error {
+	granted := []string(nil)
 	switch u.token.Parameters.Get("grant_type") {
 	case "authorization_code":
-		return u.findCode(ctx)
+		if err := u.findCode(ctx); err != nil {
+			return err
+		}
+		granted = u.grant.Resources
 	case "refresh_token":
-		return u.findRefresh(ctx)
+		if err := u.findRefresh(ctx); err != nil {
+			return err
+		}
+		granted = u.refresh.Resources
 	}
+	resources, err := u.token.Policy.Resources(granted)
+	if err != nil {
+		return u.fail(err)
+	}
+	u.resources = resources
 	return nil
 }
 

@@ -238,7 +238,7 @@ func signJWT(t *testing.T, algorithm jose.SignatureAlgorithm, key any, kid, typ 
 func TestResource_RFC8707_2(t *testing.T) {
 	const unknown = "https://api.elsewhere.example"
 	t.Run("fosite", func(t *testing.T) {
-		const mayGo = "checkResources in authz/authorization.go"
+		const mayGo = "resourcesFor in authz/resource_indicator.go"
 		r := newRaw(t, rawOptions{jwt: true})
 		got := r.token(t, codeForm(publicID, r.code(t, publicID, "resource", unknown), "resource", unknown))
 		fact(t, got.status == http.StatusOK, mayGo, got)
@@ -248,7 +248,7 @@ func TestResource_RFC8707_2(t *testing.T) {
 	})
 	t.Run("ours", func(t *testing.T) {
 		s := newOurs(t, func(c *authz.Config) { c.Resource = "https://api.example" })
-		odd := []string{unknown, "https://api.example/", "https://api.example#f", "/api", "api.example", issuer}
+		odd := []string{unknown, "https://api.example//", "https://api.example/x", "HTTPS://api.example", "https://api.example#f", "/api", "api.example", issuer}
 		code := s.code(t, publicID)
 		for _, resource := range odd {
 			wantSent(t, s.authorize(t, authorizationParameters(publicID, "resource", resource)), "invalid_target")
