@@ -24,6 +24,9 @@ type authorization struct {
 	scopes      []string
 	resources   []string // their identifiers
 
+	wanted    AuthenticationRequest
+	remembers bool // it comes back from the sign-in page
+
 	// unendedSince is the time from which on nobody may have ended the user's
 	// authorizations: when the request came, before the host was asked who the user is,
 	// or when the consent was given that it relies on.
@@ -57,6 +60,7 @@ var (
 		(*authorization).checkScope,
 		(*authorization).checkResource,
 		(*authorization).checkPrompt,
+		(*authorization).checkAuthentication,
 		(*authorization).checkWithEngine,
 	}
 )

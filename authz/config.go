@@ -38,12 +38,16 @@ type Config struct {
 	FormerIssuers []string
 
 	// Login tells who is at the browser, from the host's own session. It returns
-	// the result of [RedirectToLogin] if nobody is signed in. Any other error makes
-	// the request fail with server_error.
+	// the result of [RedirectToLogin] if nobody is signed in, or if they have to sign in
+	// again ([MustSignInAgain]). Any other error makes the request fail with server_error.
 	Login func(r *http.Request) (*User, error)
 
 	// Scopes are all scopes of this server, with their descriptions.
 	Scopes Scopes
+
+	// ACRValues are the authentication context classes that User.ACR may name, for clients
+	// to know (RFC 9470 §7).
+	ACRValues []string
 
 	// Clients are registered in code; they come before those in Storage and are not
 	// stored there.

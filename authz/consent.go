@@ -123,7 +123,7 @@ func (a *authorization) prompt(ctx context.Context, user *User, remembered []str
 	sum := sha256.Sum256([]byte(browser))
 	state, err := json.Marshal(interaction{
 		ID:        rand.Text(),
-		Query:     a.params.Encode(),
+		Query:     a.remember().Encode(),
 		Subject:   user.Subject,
 		Browser:   sum[:],
 		ExpiresAt: a.at.Add(interactionLifetime),

@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 )
@@ -14,8 +15,25 @@ func (a *authorization) user(req *AuthorizationRequest) (*User, *AuthorizationRe
 		err := errors.New("HTTP is nil; give the request that the Login hook is to look at")
 		return nil, nil, a.report(context.Background(), broken("request_missing", err), a.client.ID, "")
 	}
-	ctx := req.HTTP.Context()
-	user, err := a.config.Login(req.HTTP)
+	user, response, err := a.askHost(req.HTTP, a.wanted)
+	if user == nil || a.fits(user) {
+		return user, response, err
+	}
+	again := a.wanted
+	again.Reauthenticate = true
+	user, response, err = a.askHost(req.HTTP, again)
+	if user != nil && !a.recent(user) {
+		e := failed(loginRequired, "sign_in_too_old", "The user has to sign in again.").
+			because(errors.New("the client wants the user to sign in again, and the Login hook returned one who has not; let it look at authz.MustSignInAgain"))
+		return nil, a.refuse(req.HTTP.Context(), e, user.Subject), nil
+	}
+	return user, response, err
+}
+
+// askHost calls the Login hook.
+func (a *authorization) askHost(r *http.Request, want AuthenticationRequest) (*User, *AuthorizationResponse, error) {
+	ctx := r.Context()
+	user, err := a.config.Login(r.WithContext(context.WithValue(ctx, authenticationKey{}, want)))
 	var login *loginRedirect
 	switch {
 	case errors.As(err, &login) && login.to == "":
@@ -41,13 +59,7 @@ func (a *authorization) user(req *AuthorizationRequest) (*User, *AuthorizationRe
 // restartURL is the way back to this request, as a path on this host: it is built
 // from the configuration, never from what the browser calls the host.
 func (a *authorization) restartURL() string {
-	params := url.Values{}
-	for name, values := range a.params {
-		if len(values) > 0 && values[0] != "" {
-			params[name] = values
-		}
-	}
-	return a.paths.authorization + "?" + params.Encode()
+	return a.paths.authorization + "?" + a.remember().Encode()
 }
 
 func (l *loginRedirect) withReturnTo(path string) string {

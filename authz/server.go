@@ -93,6 +93,9 @@ func New(config Config) (*Server, error) {
 // now is the present.
 func (s *Server) now() time.Time { return s.clock.now() }
 
+// Now is the present by the server's clock, which is not set back (Config.Clock).
+func (s *Server) Now() time.Time { return s.now() }
+
 // Issuer is the server's name, as configured.
 func (s *Server) Issuer() string { return s.config.Issuer }
 
@@ -153,6 +156,7 @@ func (s *Server) Metadata() *Metadata {
 		CodeChallengeMethodsSupported:              []string{"S256"},
 		AuthorizationResponseIssParameterSupported: true,
 		ProtectedResources:                         resources,
+		ACRValuesSupported:                         slices.Clone(s.config.ACRValues),
 	}
 }
 
