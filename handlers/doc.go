@@ -13,6 +13,7 @@
 //	/oauth2/revoke       POST       revocation endpoint (RFC 7009)
 //	/oauth2/jwks         GET        signing keys (RFC 7517)
 //	/.well-known/oauth-authorization-server     metadata (RFC 8414)
+//	/.well-known/oauth-protected-resource       that of resources under the issuer's origin (RFC 9728)
 //
 // A host with another router takes [New], or each endpoint by itself: [Authorization],
 // [Consent], [Token], [Introspection], [Revocation], [JWKS], [Metadata]. [Protect] puts

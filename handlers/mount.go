@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -33,8 +34,9 @@ type Options struct {
 }
 
 // Mount puts every endpoint on the host's mux, at the paths that as.Metadata names,
-// the metadata itself at its well-known path (RFC 8414 §3.1) and the consent page
-// next to the authorization endpoint. At most one Options may be given. Like
+// the metadata itself at its well-known path (RFC 8414 §3.1), that of the resources under
+// the issuer's origin at theirs (RFC 9728 §3.1) and the consent page next to the
+// authorization endpoint. At most one Options may be given. Like
 // [http.ServeMux.Handle], it panics if that is wrong or a path is taken.
 //
 // Start [Check] once the application serves, to hear of what a proxy in front of it
@@ -47,7 +49,8 @@ func Mount(mux *http.ServeMux, as *authz.Server, options ...Options) {
 
 // New is all endpoints in one handler, for a host with another router. It goes by the
 // full path of the request, as Mount does: send it what begins with the endpoints'
-// prefix (/oauth2/) and with /.well-known/oauth-authorization-server, unstripped.
+// prefix (/oauth2/), with /.well-known/oauth-authorization-server and with
+// /.well-known/oauth-protected-resource, unstripped.
 // Everything else is 404.
 func New(as *authz.Server, options ...Options) http.Handler {
 	routes := routes(as, options)
@@ -64,7 +67,7 @@ func New(as *authz.Server, options ...Options) http.Handler {
 // routes are the endpoints by path.
 func routes(as *authz.Server, options []Options) map[string]http.Handler {
 	m := as.Metadata()
-	return map[string]http.Handler{
+	endpoints := map[string]http.Handler{
 		pathOf(m.AuthorizationEndpoint): Authorization(as, options...),
 		consentPath(as):                 Consent(as, options...),
 		pathOf(m.TokenEndpoint):         Token(as, options...),
@@ -73,6 +76,8 @@ func routes(as *authz.Server, options []Options) map[string]http.Handler {
 		pathOf(m.JWKSURI):               JWKS(as, options...),
 		wellKnown + pathOf(m.Issuer):    Metadata(as, options...),
 	}
+	maps.Copy(endpoints, resourceMetadata(as))
+	return endpoints
 }
 
 // consentPath is where the consent page is sent back to.

@@ -17,7 +17,27 @@ import (
 // same for an API in another process. Protect panics if a scope is not one (RFC 6749
 // §3.3).
 func Protect(as *authz.Server, scopes ...string) func(http.Handler) http.Handler {
-	return protect.Require(as, protect.Options{Audience: as.Resource(), Logger: as.Logger()}, scopes...)
+	return ProtectWith(as, protect.Options{}, scopes...)
+}
+
+// ProtectWith is Protect for another resource of authz.Config.Resources, Options.Audience,
+// or with further demands. What is left out of the options is filled in: the server's
+// default resource, its clock and logger, and the place of the resource's metadata if [Mount]
+// serves it.
+func ProtectWith(as *authz.Server, options protect.Options, scopes ...string) func(http.Handler) http.Handler {
+	if options.Audience == "" {
+		options.Audience = as.Resource()
+	}
+	if options.ResourceMetadata == "" {
+		options.ResourceMetadata, _ = metadataPlace(as, options.Audience)
+	}
+	if options.Clock == nil {
+		options.Clock = as.Now
+	}
+	if options.Logger == nil {
+		options.Logger = as.Logger()
+	}
+	return protect.Require(as, options, scopes...)
 }
 
 // TokenFrom returns the verified access token (RFC 9068 §2.2) of a request that has

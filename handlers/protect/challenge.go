@@ -2,7 +2,9 @@ package protect
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // failure is one way to be turned away (RFC 6750 §3.1). Both texts are constant.
@@ -22,6 +24,8 @@ var (
 		"The access token is malformed, expired, revoked or not meant for this resource."}
 	insufficientScope = &failure{http.StatusForbidden, "insufficient_scope",
 		"The access token lacks a scope that this resource requires."}
+	insufficientAuthentication = &failure{http.StatusUnauthorized, "insufficient_user_authentication",
+		"The user has to sign in again, in a way that this resource demands."} // RFC 9470 §3
 	unavailable = &failure{http.StatusServiceUnavailable, "temporarily_unavailable",
 		"The access token could not be verified right now. Try again shortly."}
 )
@@ -57,8 +61,22 @@ func (g *guard) challenge(f *failure) string {
 	if f.code != "" {
 		c += `, error="` + f.code + `", error_description="` + f.description + `"`
 	}
-	if f == insufficientScope {
-		c += `, scope="` + strings.Join(g.scopes, " ") + `"`
+	switch f {
+	case noCredentials, insufficientScope:
+		// RFC 6750 §3: what to ask for. Clients that come without a token ask for this.
+		if len(g.scopes) > 0 {
+			c += `, scope="` + strings.Join(g.scopes, " ") + `"`
+		}
+	case insufficientAuthentication:
+		if len(g.options.ACRValues) > 0 {
+			c += `, acr_values="` + strings.Join(g.options.ACRValues, " ") + `"`
+		}
+		if g.options.MaxAge > 0 {
+			c += `, max_age="` + strconv.FormatInt(int64(g.options.MaxAge/time.Second), 10) + `"`
+		}
+	}
+	if g.options.ResourceMetadata != "" {
+		c += `, resource_metadata="` + g.options.ResourceMetadata + `"`
 	}
 	return c
 }

@@ -29,7 +29,7 @@ func Example() {
 	answer := httptest.NewRecorder()
 	mux.ServeHTTP(answer, httptest.NewRequest("GET", "/alerts", nil))
 	fmt.Println(answer.Code, answer.Header().Get("WWW-Authenticate"))
-	// Output: 401 Bearer realm="alerts"
+	// Output: 401 Bearer realm="alerts", scope="alerts:read"
 }
 
 // always stands for a verifier that finds every token good.

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/grantor-oauth/grantor/authz/resource"
 )
@@ -21,6 +22,19 @@ type Options struct {
 
 	// Realm names the API in challenges (RFC 9110 §11.5). Default Audience.
 	Realm string
+
+	// ResourceMetadata is the URL of the resource's metadata, [MetadataURL], which every
+	// challenge then tells (RFC 9728 §5.1). Empty for none.
+	ResourceMetadata string
+
+	// ACRValues are the authentication context classes of which the user must have signed
+	// in by one, the best one first; MaxAge is how long ago at most. A token that does not
+	// meet them is answered with what would (RFC 9470 §3). Empty and zero for any.
+	ACRValues []string
+	MaxAge    time.Duration
+
+	// Clock tells the time; nil for time.Now.
+	Clock func() time.Time
 
 	// Logger is told why, where a verifier could not find out, and at level Debug why
 	// a token was refused; nil for slog.Default.
@@ -40,6 +54,10 @@ func Require(verifier resource.Verifier, options Options, scopes ...string) func
 	if options.Realm == "" {
 		options.Realm = options.Audience
 	}
+	if options.Clock == nil {
+		options.Clock = time.Now
+	}
+	options.ACRValues = slices.Clone(options.ACRValues)
 	return func(next http.Handler) http.Handler {
 		return &guard{verifier: verifier, options: options, scopes: slices.Clone(scopes), next: next}
 	}
@@ -55,6 +73,17 @@ func check(verifier resource.Verifier, options Options, scopes []string) error {
 	}
 	if !printable(options.Realm) || options.Realm == "" && !printable(options.Audience) {
 		faults = append(faults, errors.New("protect: the realm is not printable ASCII; set Options.Realm to a name that is"))
+	}
+	if !printable(options.ResourceMetadata) {
+		faults = append(faults, errors.New("protect: Options.ResourceMetadata is not a URL; take it from MetadataURL"))
+	}
+	for _, acr := range options.ACRValues {
+		if !scopeToken(acr) {
+			faults = append(faults, fmt.Errorf("protect: %q cannot stand in a list of acr_values; give each value on its own, without spaces and quotes", acr))
+		}
+	}
+	if options.MaxAge < 0 || options.MaxAge%time.Second != 0 {
+		faults = append(faults, fmt.Errorf("protect: Options.MaxAge is %v; it is a number of whole seconds", options.MaxAge))
 	}
 	for _, scope := range scopes {
 		if !scopeToken(scope) {
@@ -92,6 +121,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case bound(verified):
 		g.log().DebugContext(r.Context(), "access token refused", "cause", "it is bound to a key, and came as a bearer token")
 		g.refuse(w, invalidToken)
+	case !g.authenticated(verified):
+		g.refuse(w, insufficientAuthentication)
 	case slices.ContainsFunc(g.scopes, func(scope string) bool { return !verified.HasScope(scope) }):
 		g.refuse(w, insufficientScope)
 	default:
@@ -127,6 +158,15 @@ func (g *guard) log() *slog.Logger {
 func bound(t *resource.Token) bool {
 	_, confirmed := t.Claims["cnf"]
 	return confirmed
+}
+
+// authenticated reports whether the user has signed in as this resource demands it (RFC
+// 9470 §5).
+func (g *guard) authenticated(t *resource.Token) bool {
+	if len(g.options.ACRValues) > 0 && !slices.Contains(g.options.ACRValues, t.ACR) {
+		return false
+	}
+	return g.options.MaxAge == 0 || !t.AuthTime.IsZero() && g.options.Clock().Sub(t.AuthTime) <= g.options.MaxAge
 }
 
 type contextKey struct{}

@@ -85,7 +85,7 @@ const (
 	invalidRequest    = `Bearer realm="alerts", error="invalid_request", error_description="The request must carry one access token, in one Authorization header, and nowhere else."`
 	invalidToken      = `Bearer realm="alerts", error="invalid_token", error_description="The access token is malformed, expired, revoked or not meant for this resource."`
 	insufficientScope = `Bearer realm="alerts", error="insufficient_scope", error_description="The access token lacks a scope that this resource requires.", scope="alerts:read alerts:write"`
-	plain             = `Bearer realm="alerts"`
+	plain             = `Bearer realm="alerts", scope="alerts:read alerts:write"`
 )
 
 func TestRFC6750_Section2_1_AuthorizationHeader(t *testing.T) {
@@ -247,9 +247,9 @@ func TestTokenFromWithoutRequire(t *testing.T) {
 // RFC 9110 §5.6.4: a realm is a quoted string.
 func TestRFC9110_Section11_5_Realm(t *testing.T) {
 	for realm, want := range map[string]string{
-		"":       `Bearer realm="` + api + `"`,
-		`a"b\c`:  `Bearer realm="a\"b\\c"`,
-		"Alerts": `Bearer realm="Alerts"`,
+		"":       `Bearer realm="` + api + `", scope="alerts:read alerts:write"`,
+		`a"b\c`:  `Bearer realm="a\"b\\c", scope="alerts:read alerts:write"`,
+		"Alerts": `Bearer realm="Alerts", scope="alerts:read alerts:write"`,
 	} {
 		server := newAPI(t, protect.Options{Realm: realm})
 		req, _ := http.NewRequest(http.MethodGet, server.URL, nil)
