@@ -30,6 +30,10 @@ type ConsentPage struct {
 	ClientHost string
 	PolicyURL  string
 	TermsURL   string
+
+	// Places are the names of the resource servers that access is asked for to; empty if
+	// that is only the default one.
+	Places []string
 }
 
 // showConsent shows the consent page.
@@ -42,6 +46,12 @@ func (e *endpoint) showConsent(w http.ResponseWriter, r *http.Request, prompt *a
 		ClientHost:    hostOf(prompt.Client.URI),
 		PolicyURL:     webLink(prompt.Client.PolicyURI),
 		TermsURL:      webLink(prompt.Client.TOSURI),
+	}
+	for _, r := range prompt.Resources {
+		page.Places = append(page.Places, firstNonEmpty(plainText(r.Name), plainText(r.Identifier)))
+	}
+	if len(prompt.Resources) == 1 && prompt.Resources[0].Identifier == e.as.Resource() {
+		page.Places = nil
 	}
 	if e.consentPage != nil {
 		e.consentPage(w, r, page)

@@ -56,6 +56,24 @@ func TestConsentPageShows(t *testing.T) {
 	}
 }
 
+// RFC 8707: where it will be able to, unless that goes without saying.
+func TestConsentPageNamesResources(t *testing.T) {
+	h := newHost(t, handlers.Options{}, func(c *authz.Config) {
+		c.Resources = []authz.Resource{{Identifier: "https://mail.example", Name: "Ma<i>l"}, {Identifier: "https://files.example/api"}}
+	})
+	for want, resources := range map[string][]string{
+		"<legend>It will be able to</legend>":                                                                  nil,
+		"<legend>At <bdi>Ma&lt;i&gt;l</bdi> it will be able to</legend>":                                       {"https://mail.example"},
+		"<legend>At <bdi>Ma&lt;i&gt;l</bdi>, <bdi>https://files.example/api</bdi> it will be able to</legend>": {"https://mail.example", "https://files.example/api"},
+	} {
+		params := authztest.AuthorizationParameters("read")
+		params["resource"] = resources
+		if page := h.ask(params); !strings.Contains(page.body, want) {
+			t.Errorf("%q: the page lacks %s", resources, want)
+		}
+	}
+}
+
 // RFC 8252 §8.6: whose program it is, nobody can tell.
 func TestNativeClientsAreWarnedOf(t *testing.T) {
 	for redirect, want := range map[string]string{

@@ -14,7 +14,7 @@ var sessions sync.Map // cookie → *authz.User
 
 // signedIn is the Login hook: it looks the user up in the application's own session.
 func signedIn(r *http.Request) (*authz.User, error) {
-	if cookie, err := r.Cookie("session"); err == nil {
+	if cookie, err := r.Cookie("session"); err == nil && !authz.MustSignInAgain(r) {
 		if user, ok := sessions.Load(cookie.Value); ok {
 			return user.(*authz.User), nil
 		}

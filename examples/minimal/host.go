@@ -22,7 +22,7 @@ var sessions sync.Map // cookie → session
 
 // signedIn is the Login hook: it looks the user up in the application's own session.
 func signedIn(r *http.Request) (*authz.User, error) {
-	if cookie, err := r.Cookie("session"); err == nil {
+	if cookie, err := r.Cookie("session"); err == nil && !authz.MustSignInAgain(r) {
 		if s, ok := sessions.Load(cookie.Value); ok {
 			s := s.(session)
 			return &authz.User{Subject: s.user, Name: s.user, AuthTime: s.signedInAt}, nil

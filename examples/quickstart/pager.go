@@ -84,7 +84,7 @@ func (p *pager) handler(as *authz.Server) http.Handler {
 // signedIn is the Login hook.
 func (p *pager) signedIn(r *http.Request) (*authz.User, error) {
 	s, ok := p.sessions.find(r)
-	if !ok {
+	if !ok || authz.MustSignInAgain(r) {
 		return nil, authz.RedirectToLogin("/login")
 	}
 	return &authz.User{Subject: s.User, Name: p.users[s.User].name, AuthTime: s.SignedInAt}, nil
