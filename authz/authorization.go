@@ -21,6 +21,7 @@ type authorization struct {
 
 	client      *Client
 	redirectURI string
+	formPost    bool // the answer goes by POST
 	scopes      []string
 	resources   []string // their identifiers
 
@@ -53,9 +54,9 @@ var (
 	}
 	checksAfterRedirect = []check{
 		(*authorization).checkParameters,
+		(*authorization).checkResponseMode, // by which the others are answered
 		(*authorization).checkUnsupported,
 		(*authorization).checkResponseType,
-		(*authorization).checkResponseMode,
 		(*authorization).checkCodeChallenge,
 		(*authorization).checkScope,
 		(*authorization).checkResource,
@@ -125,6 +126,9 @@ func (a *authorization) redirect(params url.Values) *AuthorizationResponse {
 		params.Set("state", state[0])
 	}
 	params.Set("iss", a.config.Issuer)
+	if a.formPost {
+		return &AuthorizationResponse{Form: &FormPost{Action: a.redirectURI, Parameters: params}}
+	}
 	return &AuthorizationResponse{Redirect: withQuery(a.redirectURI, params)}
 }
 
@@ -202,13 +206,19 @@ func (a *authorization) checkResponseType(context.Context) *Error {
 	return nil
 }
 
-// checkResponseMode: OAuth 2.0 Multiple Response Types §2.1. The error goes by the
-// default mode, never by the one refused.
+// checkResponseMode: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2.
+// The error goes by the default mode, never by the one refused. No browser posts a form to
+// a private-use scheme.
 func (a *authorization) checkResponseMode(context.Context) *Error {
-	if mode := once(a.params, "response_mode"); mode != "" && mode != "query" {
-		return failed(invalidRequest, "response_mode_not_supported", "The response_mode is not supported. Use query.")
+	switch once(a.params, "response_mode") {
+	case "", "query":
+		return nil
+	case "form_post":
+		if a.formPost = strings.HasPrefix(a.redirectURI, "https://") || strings.HasPrefix(a.redirectURI, "http://"); a.formPost {
+			return nil
+		}
 	}
-	return nil
+	return failed(invalidRequest, "response_mode_not_supported", "The response_mode is not supported. Use query or form_post.")
 }
 
 // checkCodeChallenge: RFC 7636 §4.2 to §4.4.1, for every client (RFC 9700 §2.1.1). An

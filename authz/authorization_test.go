@@ -49,7 +49,6 @@ func TestRFC6749_Section4_1_2_1(t *testing.T) {
 		{"line break in a name", []edit{set("x\r\nSet-Cookie: a", "1")}, "back: invalid_request parameter_not_text"},
 		{"state not UTF-8", []edit{set("state", "\xff")}, "back: invalid_request parameter_not_text"},
 		{"response_mode fragment", []edit{set("response_mode", "fragment")}, "back: invalid_request response_mode_not_supported"},
-		{"response_mode form_post", []edit{set("response_mode", "form_post")}, "back: invalid_request response_mode_not_supported"},
 		{"response_mode unknown", []edit{set("response_mode", "carrier_pigeon")}, "back: invalid_request response_mode_not_supported"},
 		{"request object", []edit{set("request", "e30.e30.")}, "back: request_not_supported request_not_supported"},
 		{"request_uri", []edit{set("request_uri", "https://evil.example/r")}, "back: request_uri_not_supported request_uri_not_supported"},

@@ -33,9 +33,10 @@ type answeredPage struct {
 
 // filedPage is what is kept of it, sealed under the interaction, which we do not keep.
 type filedPage struct {
-	Approve  bool     `json:"approve"`
-	Scopes   []string `json:"scopes"`
-	Redirect string   `json:"redirect"`
+	Approve  bool      `json:"approve"`
+	Scopes   []string  `json:"scopes"`
+	Redirect string    `json:"redirect"`
+	Form     *FormPost `json:"form,omitempty"`
 }
 
 func (p *answeredPage) keptUntil() time.Time { return p.state.ExpiresAt.Add(clockSlack) }
@@ -46,7 +47,7 @@ func (p *answeredPage) digest() storage.Digest {
 
 // file adds to a Write what makes the answer count once.
 func (p *answeredPage) file(w *storage.Write, response *AuthorizationResponse) error {
-	plain, err := json.Marshal(filedPage{p.sub.Approve, p.granted, response.Redirect})
+	plain, err := json.Marshal(filedPage{p.sub.Approve, p.granted, response.Redirect, response.Form})
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func (a *authorization) answerAgain(ctx context.Context, user *User, p *answered
 	}
 	age := p.at.Sub(code.IssuedAt)
 	if err == nil && age < answerGrace && age > -answerGrace && filed.Approve == p.sub.Approve && slices.Equal(filed.Scopes, p.granted) {
-		return &AuthorizationResponse{Redirect: filed.Redirect}, nil
+		return &AuthorizationResponse{Redirect: filed.Redirect, Form: filed.Form}, nil
 	}
 	refused := failed(invalidRequest, "interaction_answered", "This page has been answered already. Go back to the application and start again.")
 	refused.Status = http.StatusForbidden

@@ -47,8 +47,19 @@ type AuthorizationResponse struct {
 	// error, or to the host's sign-in page.
 	Redirect string
 
+	// Form is what the browser has to send to the client by POST: a code or an error, for a
+	// client that asked for response_mode=form_post.
+	Form *FormPost
+
 	// Consent is the page to show.
 	Consent *ConsentPrompt
+}
+
+// FormPost is an authorization response that goes to the client as a form, so that it is
+// in no URL (OAuth 2.0 Form Post Response Mode §2). It holds a live code: do not log it.
+type FormPost struct {
+	Action     string // the redirect URI
+	Parameters url.Values
 }
 
 // ConsentPrompt is what the consent page shows and sends back.

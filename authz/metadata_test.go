@@ -29,7 +29,7 @@ func TestRFC8414_Section2(t *testing.T) {
 			IntrospectionEndpoint:                      test.base + "/introspect",
 			ScopesSupported:                            []string{"admin", "offline_access", "read", "write"},
 			ResponseTypesSupported:                     []string{"code"},
-			ResponseModesSupported:                     []string{"query"},
+			ResponseModesSupported:                     []string{"query", "form_post"},
 			GrantTypesSupported:                        []string{"authorization_code", "refresh_token", "client_credentials"},
 			TokenEndpointAuthMethodsSupported:          []string{"client_secret_basic", "client_secret_post", "none"},
 			RevocationEndpointAuthMethodsSupported:     []string{"client_secret_basic", "client_secret_post", "none"},

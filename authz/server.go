@@ -146,7 +146,7 @@ func (s *Server) Metadata() *Metadata {
 		JWKSURI:                                    base + "/jwks",
 		ScopesSupported:                            scopes,
 		ResponseTypesSupported:                     []string{"code"},
-		ResponseModesSupported:                     []string{"query"},
+		ResponseModesSupported:                     []string{"query", "form_post"},
 		GrantTypesSupported:                        slices.Clone(supportedGrantTypes),
 		TokenEndpointAuthMethodsSupported:          anyClient,
 		RevocationEndpoint:                         base + "/revoke",

@@ -47,6 +47,8 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, response *auth
 	switch {
 	case response.Consent != nil:
 		return e.showConsent(w, r, response.Consent)
+	case response.Form != nil:
+		return e.sendForm(w, response.Form)
 	case response.Redirect != "":
 		// RFC 9700 §4.12: 303, so that no browser repeats a POST, with what the user typed
 		// into it, to the client.
@@ -54,5 +56,5 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request, response *auth
 		w.WriteHeader(http.StatusSeeOther)
 		return nil
 	}
-	return errors.New("handlers: authz answered with neither a redirect nor a consent page")
+	return errors.New("handlers: authz answered with neither a redirect, nor a form, nor a consent page")
 }

@@ -66,6 +66,15 @@ func TestInChromium(t *testing.T) {
 		return r.URL.Query()
 	}
 
+	t.Run("form_post", func(t *testing.T) {
+		page.For(t).Visit(authorize + "&response_mode=form_post")
+		page.Await("document.querySelector('.allow')")
+		page.Click(".allow")
+		page.Await("document.body.innerText.startsWith('signed in')")
+		if r := <-callbacks; r.Method != http.MethodPost || r.PostForm.Get("code") == "" || r.PostForm.Get("iss") != server.URL || r.URL.RawQuery != "" {
+			t.Errorf("%s %s, code %v", r.Method, r.URL, r.PostForm.Has("code"))
+		}
+	})
 	for _, width := range []int{390, 1280} {
 		for _, scheme := range []string{"light", "dark"} {
 			t.Run(fmt.Sprintf("layout_%d_%s", width, scheme), func(t *testing.T) {

@@ -19,10 +19,12 @@ var pageFiles embed.FS
 
 // pages are the built-in ones.
 type pages struct {
-	look   *look
-	style  template.CSS
-	csp    string
-	layout *template.Template
+	look    *look
+	style   template.CSS
+	csp     string
+	cspForm string      // the same, with that script
+	script  template.JS // of the page that sends a form by itself
+	layout  *template.Template
 }
 
 func newPages(theme Theme, issuer *url.URL) (*pages, error) {
@@ -48,16 +50,27 @@ func newPages(theme Theme, issuer *url.URL) (*pages, error) {
 		p.csp += "img-src " + look.imageSources + "; "
 	}
 	p.csp += "base-uri 'none'; frame-ancestors 'none'"
+	script, err := pageFiles.ReadFile("pages/form_post.js")
+	if err != nil {
+		return nil, err
+	}
+	p.script = template.JS(script)
+	sum = sha256.Sum256(script)
+	p.cspForm = p.csp + "; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	return p, nil
 }
 
 // write sends a page whole.
 func (p *pages) write(w http.ResponseWriter, name string, status int, data any) error {
+	return p.writeWith(w, p.csp, name, status, data)
+}
+
+func (p *pages) writeWith(w http.ResponseWriter, csp, name string, status int, data any) error {
 	var body bytes.Buffer
 	if err := p.layout.ExecuteTemplate(&body, name, data); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Security-Policy", p.csp)
+	w.Header().Set("Content-Security-Policy", csp)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	w.Write(body.Bytes())

@@ -74,6 +74,35 @@ func TestConsentPageNamesResources(t *testing.T) {
 	}
 }
 
+// OAuth 2.0 Form Post Response Mode §2: the page holds what goes to the client, runs the one
+// script that its policy names, and can do without.
+func TestFormPostPage(t *testing.T) {
+	h := newHost(t, handlers.Options{})
+	params := authztest.AuthorizationParameters("nope")
+	params.Set("response_mode", "form_post")
+	params.Set("state", `"><script>alert(1)</script>`)
+	page := h.ask(params)
+	for _, want := range []string{
+		`<form method="post" action="https://client.example/callback"`, `name="error" value="invalid_scope"`,
+		`name="iss" value="` + h.url + `"`, `name="state" value="&#34;&gt;&lt;script&gt;alert(1)&lt;/script&gt;"`, ">Continue</button>",
+	} {
+		if !strings.Contains(page.body, want) {
+			t.Errorf("%s is missing in\n%s", want, page.body)
+		}
+	}
+	scripts := regexp.MustCompile("<script>(.*?)</script>").FindAllStringSubmatch(page.body, -1)
+	if len(scripts) != 1 {
+		t.Fatalf("%d scripts", len(scripts))
+	}
+	sum := sha256.Sum256([]byte(scripts[0][1]))
+	if csp := page.Header.Get("Content-Security-Policy"); !strings.HasSuffix(csp, "; script-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") {
+		t.Errorf("%s", csp)
+	}
+	if page.StatusCode != 200 || page.Header.Get("Cache-Control") != "no-store" || page.Header.Get("Referrer-Policy") != "no-referrer" {
+		t.Errorf("%d %v", page.StatusCode, page.Header)
+	}
+}
+
 // RFC 8252 §8.6: whose program it is, nobody can tell.
 func TestNativeClientsAreWarnedOf(t *testing.T) {
 	for redirect, want := range map[string]string{

@@ -96,7 +96,7 @@ func TestResponseModeRefused_OAuthMultipleResponseTypes_2_1(t *testing.T) {
 	})
 	t.Run("ours", func(t *testing.T) {
 		s := newOurs(t)
-		for _, mode := range []string{"form_post", "fragment", "jwt", "query.jwt", "web_message", "Query"} {
+		for _, mode := range []string{"fragment", "jwt", "query.jwt", "web_message", "Query"} {
 			got := s.authorize(t, authorizationParameters(publicID, "response_mode", mode))
 			if wantSent(t, got, "invalid_request"); strings.Contains(got.location, "#") {
 				t.Errorf("by fragment: %s", got.location)
@@ -142,7 +142,7 @@ func TestIssuerInResponse_RFC9207_2(t *testing.T) {
 		s := newOurs(t)
 		for _, change := range [][]string{
 			{}, {"scope", "unknown"}, {"code_challenge", "-"}, {"response_type", "-"}, {"response_type", "token"},
-			{"resource", "x"}, {"prompt", "none login"}, {"request", "x"}, {"response_mode", "form_post"},
+			{"resource", "x"}, {"prompt", "none login"}, {"request", "x"}, {"response_mode", "fragment"},
 		} {
 			got := s.authorize(t, authorizationParameters(publicID, change...))
 			if iss := got.params["iss"]; len(iss) != 1 || iss[0] != issuer {
