@@ -125,15 +125,21 @@ func copyScripts(dir string) error {
 	})
 }
 
+// skip tells what the machine lacks.
+func skip(t *testing.T, missing error) {
+	t.Helper()
+	if os.Getenv("GRANTOR_REQUIRE_ALL") == "1" {
+		t.Fatal(missing)
+	}
+	t.Skip(missing)
+}
+
 // node runs one case of a script, or tells that it cannot.
 func node(t *testing.T, env []string, script string, args ...string) string {
 	t.Helper()
 	dir, err := installed()
 	if err != nil {
-		if os.Getenv("GRANTOR_REQUIRE_ALL") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
+		skip(t, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
