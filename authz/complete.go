@@ -75,7 +75,7 @@ func (c *Config) complete() error {
 	c.EncryptionKey, c.Scopes = bytes.Clone(c.EncryptionKey), maps.Clone(c.Scopes)
 	c.SigningAlgorithms = slices.Clone(c.SigningAlgorithms)
 	for _, origin := range c.AllowedOrigins {
-		if !isOrigin(origin) {
+		if origin != "*" && !isOrigin(origin) {
 			fault("AllowedOrigins", "%q: write scheme, host and, where it is not the default, port, such as https://app.example.com", origin)
 		}
 	}

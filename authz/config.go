@@ -110,7 +110,9 @@ type Config struct {
 	// AllowedOrigins may call the token and revocation endpoints from a browser
 	// (CORS), in addition to those of each client in Clients. A client that lives in
 	// Storage needs its origins here too, because a preflight request does not say
-	// which client it is for.
+	// which client it is for. "*" is every origin, for clients in browsers that nobody
+	// knows beforehand, as MCP's are: a page gets no more than any program does, for
+	// cookies play no part.
 	AllowedOrigins []string
 
 	// Prefix is put before the endpoints' names, after the issuer's path. Default

@@ -108,7 +108,9 @@ func (s *Server) Logger() *slog.Logger { return s.log }
 
 // OriginAllowed reports whether a page of this origin may call the token and
 // revocation endpoints (CORS).
-func (s *Server) OriginAllowed(origin string) bool { return slices.Contains(s.origins, origin) }
+func (s *Server) OriginAllowed(origin string) bool {
+	return slices.Contains(s.origins, origin) || slices.Contains(s.config.AllowedOrigins, "*")
+}
 
 // JWKS is the key set to publish (RFC 7517 §5). It may be cached for up to five
 // minutes: a new key is published for longer than that before it signs.

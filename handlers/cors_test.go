@@ -73,3 +73,20 @@ func TestCORS(t *testing.T) {
 		}
 	}
 }
+
+// For clients that nobody knows beforehand. Cookies play no part even so.
+func TestCORSForEveryOrigin(t *testing.T) {
+	h := newHost(t, handlers.Options{}, func(c *authz.Config) { c.AllowedOrigins = []string{"*"} })
+	for _, origin := range []string{"http://localhost:6274", "https://anybody.example", "null"} {
+		a := h.do("OPTIONS", "/oauth2/token", nil, "Origin", origin, "Access-Control-Request-Method", "POST")
+		b := h.do("POST", "/oauth2/token", url.Values{}, "Origin", origin)
+		for _, a := range []*answer{a, b} {
+			if a.Header.Get("Access-Control-Allow-Origin") != origin || a.Header.Get("Access-Control-Allow-Credentials") != "" || !strings.Contains(strings.Join(a.Header.Values("Vary"), " "), "Origin") {
+				t.Errorf("%s: %s %v", origin, a.Status, a.Header)
+			}
+		}
+		if a := h.do("POST", "/oauth2/authorize", url.Values{}, "Origin", origin); corsHeaders(a) != nil {
+			t.Errorf("the authorization endpoint: %v", a.Header)
+		}
+	}
+}
