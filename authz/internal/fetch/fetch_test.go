@@ -78,7 +78,7 @@ func TestDocuments(t *testing.T) {
 			}
 		}, 0, "longer"},
 		"not_found": {http.NotFound, 0, "404"},
-		"redirect":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) }, 0, "302"},
+		"redirect":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, 0, "302"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewTLSServer(c.handler)
