@@ -19,11 +19,16 @@ const (
 	grantClientCredentials = "client_credentials"
 )
 
-// The client authentication methods of the token endpoint (RFC 7591 §2).
+// The client authentication methods of the token endpoint (RFC 7591 §2, OpenID Connect
+// Core §9, RFC 8705 §2).
 const (
-	authNone  = "none"
-	authBasic = "client_secret_basic"
-	authPost  = "client_secret_post"
+	authNone          = "none"
+	authBasic         = "client_secret_basic"
+	authPost          = "client_secret_post"
+	authSecretJWT     = "client_secret_jwt"
+	authPrivateKeyJWT = "private_key_jwt"
+	authTLS           = "tls_client_auth"
+	authSelfSignedTLS = "self_signed_tls_client_auth"
 )
 
 // findClient finds an active client: those registered in code first. An error is
@@ -74,7 +79,13 @@ func authMethodsOf(c *Client) []string {
 // public reports whether a client does not authenticate (RFC 6749 §2.1). A host's own
 // storage may hold one that has secrets and is registered not to use them.
 func public(c *Client) bool {
-	return len(c.Secrets) == 0 || c.TokenEndpointAuthMethod == authNone
+	switch c.TokenEndpointAuthMethod {
+	case authNone:
+		return true
+	case authPrivateKeyJWT, authTLS, authSelfSignedTLS: // by keys
+		return false
+	}
+	return len(c.Secrets) == 0
 }
 
 // clientID reports whether s can be a client_id: VSCHAR (RFC 6749 §A.1).
@@ -92,8 +103,8 @@ func cloneClient(c *Client) *Client {
 	return &d
 }
 
-// impersonable reports whether any program could pose as this client: it has no
-// secret, and its answers go to the user's device (RFC 8252 §8.6). Its users are
+// impersonable reports whether any program could pose as this client: it does not
+// authenticate, and its answers go to the user's device (RFC 8252 §8.6). Its users are
 // asked every time.
 func impersonable(c *Client, redirectURI string) bool {
 	return public(c) && (c.ApplicationType == "native" || onDevice(redirectURI))
@@ -179,35 +190,6 @@ func (s *Server) checkClient(c *Client) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func (s *Server) checkClientAuth(c *Client, grants []string, fault func(field, format string, args ...any)) {
-	switch c.TokenEndpointAuthMethod {
-	case "":
-	case authNone:
-		if len(c.Secrets) > 0 {
-			fault("TokenEndpointAuthMethod", "is none, but the client has Secrets; take one of them out")
-		}
-	case authBasic, authPost:
-		if len(c.Secrets) == 0 {
-			fault("Secrets", "is empty; %s needs one, see NewSecret", c.TokenEndpointAuthMethod)
-		}
-	default:
-		fault("TokenEndpointAuthMethod", "is %q; use %s, %s or %s", c.TokenEndpointAuthMethod, authBasic, authPost, authNone)
-	}
-	for _, secret := range c.Secrets {
-		if !strings.HasPrefix(secret.Hash, "$sha256$") && !strings.HasPrefix(secret.Hash, "$argon2id$") {
-			fault("Secrets", "a Hash is not one that HashSecret or NewSecret made")
-		}
-	}
-	if public(c) {
-		if slices.Contains(grants, grantClientCredentials) {
-			fault("GrantTypes", "client_credentials needs a client with Secrets (RFC 6749 §4.4)")
-		}
-		if c.ResourceServer {
-			fault("ResourceServer", "needs Secrets: introspection is for authenticated clients (RFC 7662 §2.1)")
-		}
-	}
 }
 
 func checkLifetime(fault func(field, format string, args ...any), field string, d, most time.Duration) {

@@ -14,29 +14,57 @@ import (
 // authentication first neither burns its code nor appears to replay it. With an error
 // it returns the client that was named, if there is one, for the log alone.
 func (s *Server) authenticateClient(ctx context.Context, req *Request) (*Client, *Error) {
-	id, secret, method, err := presentedCredentials(req)
+	p, err := presentedCredentials(req)
 	if err != nil {
 		return nil, err
 	}
-	client, storeErr := s.findClient(ctx, id)
+	client, storeErr := s.findClient(ctx, p.id)
 	if storeErr != nil {
 		return nil, unavailable(storeErr)
 	}
 	if client == nil {
 		return nil, badClient("client_unknown")
 	}
-	if !slices.Contains(authMethodsOf(client), method) {
+	if p.method == authNone && byCertificate(client) {
+		p.method = client.TokenEndpointAuthMethod // RFC 8705 §2: the request only names the client
+	}
+	if !slices.Contains(authMethodsOf(client), p.method) {
 		return client, badClient("auth_method_not_registered")
 	}
-	if method != authNone {
-		switch right, err := s.secrets.match(ctx, client, secret, s.now()); {
+	if !s.supports(p.method) {
+		return client, badClient("auth_method_not_supported") // a host's own client storage may hold anything
+	}
+	switch p.method {
+	case authBasic, authPost:
+		switch right, err := s.secrets.match(ctx, client, p.secret, s.now()); {
 		case err != nil:
 			return client, unavailable(err)
 		case !right:
 			return client, badClient("secret_mismatch")
 		}
+	case authSecretJWT, authPrivateKeyJWT:
+		return client, s.checkAssertion(ctx, client, p.assertion)
+	case authTLS, authSelfSignedTLS:
+		return client, s.checkCertificate(ctx, client, req)
 	}
 	return client, nil
+}
+
+// authMethods are the ways in which clients can authenticate to this server.
+func (s *Server) authMethods() []string {
+	methods := []string{authBasic, authPost, authPrivateKeyJWT, authSecretJWT, authTLS, authSelfSignedTLS}
+	return slices.DeleteFunc(methods, func(method string) bool { return !s.supports(method) })
+}
+
+// supports reports whether the configuration has what an authentication method needs.
+func (s *Server) supports(method string) bool {
+	switch method {
+	case authSecretJWT:
+		return s.config.EncryptionKey != nil
+	case authTLS, authSelfSignedTLS:
+		return s.config.MutualTLS
+	}
+	return true
 }
 
 // badClient is invalid_client, worded the same whatever is wrong.
@@ -44,32 +72,41 @@ func badClient(reason string) *Error {
 	return failed(invalidClient, reason, "Client authentication failed.")
 }
 
-// presentedCredentials reads the client's name and secret out of a request. More
-// than one method in one request is refused (RFC 6749 §2.3).
-func presentedCredentials(req *Request) (id, secret, method string, _ *Error) {
+// presented is what a request says about its client.
+type presented struct {
+	id, secret, method string
+
+	assertion *foreignJWT // of private_key_jwt and client_secret_jwt; not verified yet
+}
+
+// presentedCredentials reads the client's name and credentials out of a request. More
+// than one method in one request is refused (RFC 6749 §2.3). A certificate is none of
+// them: it may be there for tokens to be bound to.
+func presentedCredentials(req *Request) (presented, *Error) {
+	none := presented{}
 	bodyID, bodySecret := req.Parameters.Get("client_id"), req.Parameters.Get("client_secret")
-	if once(req.Parameters, "client_assertion") != "" || once(req.Parameters, "client_assertion_type") != "" {
-		return "", "", "", badClient("auth_method_not_supported")
+	if req.Parameters.Get("client_assertion") != "" || req.Parameters.Get("client_assertion_type") != "" {
+		return presentedAssertion(req)
 	}
 	if req.Authorization == "" {
 		switch {
 		case bodyID == "":
-			return "", "", "", badClient("client_missing")
+			return none, badClient("client_missing")
 		case bodySecret == "":
-			return bodyID, "", authNone, nil
+			return presented{id: bodyID, method: authNone}, nil
 		}
-		return bodyID, bodySecret, authPost, nil
+		return presented{id: bodyID, secret: bodySecret, method: authPost}, nil
 	}
 	id, secret, ok := parseBasic(req.Authorization)
 	switch {
 	case !ok:
-		return "", "", "", badClient("authorization_header_malformed")
+		return none, badClient("authorization_header_malformed")
 	case bodySecret != "":
-		return "", "", "", failed(invalidRequest, "two_auth_methods", "The request authenticates the client in two ways. Use one.")
+		return none, failed(invalidRequest, "two_auth_methods", "The request authenticates the client in two ways. Use one.")
 	case bodyID != "" && bodyID != id:
-		return "", "", "", failed(invalidRequest, "two_clients", "The client_id parameter and the Authorization header name different clients.")
+		return none, failed(invalidRequest, "two_clients", "The client_id parameter and the Authorization header name different clients.")
 	}
-	return id, secret, authBasic, nil
+	return presented{id: id, secret: secret, method: authBasic}, nil
 }
 
 // parseBasic reads HTTP Basic credentials, whose two halves are form-urlencoded

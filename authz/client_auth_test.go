@@ -61,8 +61,12 @@ func TestRFC6749_Section2_3(t *testing.T) {
 		{"not UTF-8", rawBasic("web:\xff"), nil, header},
 		{"64 KB", rawBasic("web:" + strings.Repeat("x", 64<<10)), nil, header},
 		{"base64url", "Basic " + base64.URLEncoding.EncodeToString([]byte("web:\xfb\xff")), nil, header},
-		{"client_assertion", "", []edit{set("client_assertion", "x.y.z"), set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")}, "invalid_client auth_method_not_supported"},
-		{"client_assertion beside basic", basic(web, secret), []edit{set("client_assertion", "x.y.z")}, "invalid_client auth_method_not_supported"},
+		{"client_assertion", "", []edit{set("client_assertion", "x.y.z"), set("client_assertion_type", jwtBearer)}, "invalid_client assertion_malformed"},
+		{"client_assertion beside basic", basic(web, secret), []edit{set("client_assertion", "x.y.z")}, "invalid_request two_auth_methods"},
+		{"client_assertion beside post", "", []edit{set("client_id", web), set("client_secret", secret), set("client_assertion", "x.y.z")}, "invalid_request two_auth_methods"},
+		{"client_assertion without a type", "", []edit{set("client_assertion", "x.y.z")}, "invalid_client assertion_type_not_supported"},
+		{"client_assertion of SAML", "", []edit{set("client_assertion", "x.y.z"), set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer")}, "invalid_client assertion_type_not_supported"},
+		{"client_assertion_type alone", "", []edit{set("client_id", web), set("client_assertion_type", jwtBearer)}, "invalid_client assertion_missing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newServer(t)

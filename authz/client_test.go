@@ -26,7 +26,7 @@ func TestClient_faults(t *testing.T) {
 		{"implicit grant", func(c *authz.Client) { c.GrantTypes = []string{"implicit", "authorization_code"} }, "GrantTypes", "not supported"},
 		{"no redirect URI", func(c *authz.Client) { c.RedirectURIs = nil }, "RedirectURIs", "name at least one"},
 		{"second redirect URI", func(c *authz.Client) { c.RedirectURIs = append(c.RedirectURIs, "http://h.example/") }, "RedirectURIs", "use https"},
-		{"unknown auth method", func(c *authz.Client) { c.TokenEndpointAuthMethod = "private_key_jwt" }, "TokenEndpointAuthMethod", "client_secret_basic"},
+		{"unknown auth method", func(c *authz.Client) { c.TokenEndpointAuthMethod = "tls" }, "TokenEndpointAuthMethod", "client_secret_basic"},
 		{"none with a secret", func(c *authz.Client) { c.TokenEndpointAuthMethod, c.Secrets = "none", secret }, "TokenEndpointAuthMethod", "take one of them out"},
 		{"basic without a secret", func(c *authz.Client) { c.TokenEndpointAuthMethod = "client_secret_basic" }, "Secrets", "NewSecret"},
 		{"post without a secret", func(c *authz.Client) { c.TokenEndpointAuthMethod = "client_secret_post" }, "Secrets", "NewSecret"},

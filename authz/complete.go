@@ -79,6 +79,13 @@ func (c *Config) complete() error {
 			fault("AllowedOrigins", "%q: write scheme, host and, where it is not the default, port, such as https://app.example.com", origin)
 		}
 	}
+	switch {
+	case c.MutualTLSOrigin == "":
+	case !c.MutualTLS:
+		fault("MutualTLSOrigin", "is set, but MutualTLS is not; set both, or neither")
+	case !isOrigin(c.MutualTLSOrigin) || !strings.HasPrefix(c.MutualTLSOrigin, "https://"):
+		fault("MutualTLSOrigin", "%q: write scheme, host and, where it is not the default, port, such as https://mtls.example.com", c.MutualTLSOrigin)
+	}
 	if c.Prefix == "" {
 		c.Prefix = "/oauth2"
 	} else if !plainPath(c.Prefix) {

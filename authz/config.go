@@ -59,8 +59,8 @@ type Config struct {
 
 	// IssueRefreshToken is the refresh rule: whether the tokens for a code include a
 	// refresh token, for a client that may use that grant at all. Nil gives one to
-	// every client that authenticated with its secret, and to public clients that
-	// were granted offline_access.
+	// every client that authenticates, and to public clients that were granted
+	// offline_access.
 	IssueRefreshToken func(client *Client, scopes []string) bool
 
 	// Claims adds claims to access tokens, up to 3 KiB of JSON. Those the server sets
@@ -104,7 +104,8 @@ type Config struct {
 	KeyRotation time.Duration
 
 	// EncryptionKey, 32 random bytes, encrypts the signing keys in Storage. Losing it
-	// loses them. Nil leaves them to the protection of the storage.
+	// loses them. Nil leaves them to the protection of the storage, and there can be no
+	// clients with client_secret_jwt; see SealSecret.
 	EncryptionKey []byte
 
 	// AllowedOrigins may call the token and revocation endpoints from a browser
@@ -118,6 +119,22 @@ type Config struct {
 	// Prefix is put before the endpoints' names, after the issuer's path. Default
 	// "/oauth2".
 	Prefix string
+
+	// StrictAssertionAudience takes client assertions (private_key_jwt, client_secret_jwt)
+	// whose aud is Issuer, as a single string, and no others (FAPI 2.0 §5.3.2.1). Without it
+	// aud may be a list, and name the token endpoint, as OpenID Connect Core §9 has it.
+	StrictAssertionAudience bool
+
+	// MutualTLS says that clients can present TLS certificates, because the host's listener
+	// asks for them or a proxy hands them on; handlers.Options tells how. Only then may
+	// clients authenticate by certificate or have their tokens bound to it (RFC 8705).
+	MutualTLS bool
+
+	// MutualTLSOrigin is where a listener that asks for certificates serves the endpoints,
+	// if that of Issuer does not: browsers would trouble their users about certificates.
+	// Scheme, host and port, such as https://mtls.example.com; clients find it in the
+	// metadata (RFC 8705 §5).
+	MutualTLSOrigin string
 
 	// HTTPClient fetches what clients name by URL: their key sets and metadata documents.
 	// Nil for one that connects to public addresses only. One of the host's has to see to

@@ -82,6 +82,9 @@ var configFaults = []struct {
 	field, cure string
 }{
 	{"no storage", func(c *authz.Config) { c.Storage = nil }, "Storage", "bolt.Open"},
+	{"mutual TLS elsewhere alone", func(c *authz.Config) { c.MutualTLSOrigin = "https://mtls.app.example" }, "MutualTLSOrigin", "set both"},
+	{"mutual TLS without TLS", func(c *authz.Config) { c.MutualTLS, c.MutualTLSOrigin = true, "http://mtls.app.example" }, "MutualTLSOrigin", "such as https"},
+	{"mutual TLS under a path", func(c *authz.Config) { c.MutualTLS, c.MutualTLSOrigin = true, "https://mtls.app.example/x" }, "MutualTLSOrigin", "scheme, host"},
 	{"no login", func(c *authz.Config) { c.Login = nil }, "Login", "RedirectToLogin"},
 	{"scope with a space", func(c *authz.Config) { c.Scopes = authz.Scopes{"a b": ""} }, "Scopes", "printable ASCII"},
 	{"empty scope", func(c *authz.Config) { c.Scopes = authz.Scopes{"": ""} }, "Scopes", "printable ASCII"},

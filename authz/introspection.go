@@ -10,7 +10,7 @@ import (
 )
 
 // Introspect handles a request to the introspection endpoint (RFC 7662 §2.1). Only
-// clients with a secret may ask. A resource server learns about every access token;
+// clients that authenticate may ask. A resource server learns about every access token;
 // any other client only about its own tokens, refresh tokens included. For
 // everything else the answer is that it is not active, without a reason (§2.2, §4).
 func (s *Server) Introspect(ctx context.Context, req *Request) (Introspection, error) {

@@ -19,8 +19,10 @@ type Request struct {
 	DPoP []string
 
 	// Certificate is what the client presented in the TLS handshake (RFC 8705 §2), nil for
-	// none. Only that it holds the key has been checked.
-	Certificate *x509.Certificate
+	// none. Only that it holds the key has been checked, unless CertificateVerified tells that
+	// the certificate is by an authority whose word the host takes for who a client is.
+	Certificate         *x509.Certificate
+	CertificateVerified bool
 
 	// Address is where the request came from, for limits; the zero Addr if that is not
 	// known.
@@ -129,4 +131,12 @@ type Metadata struct {
 	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
 	ProtectedResources                         []string `json:"protected_resources,omitempty"`                  // RFC 9728 §4
 	ACRValuesSupported                         []string `json:"acr_values_supported,omitempty"`                 // RFC 9470 §7
+
+	// The JWS algorithms of client assertions (RFC 8414 §2).
+	TokenEndpointAuthSigningAlgValuesSupported         []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	RevocationEndpointAuthSigningAlgValuesSupported    []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionEndpointAuthSigningAlgValuesSupported []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+
+	TLSClientCertificateBoundAccessTokens bool              `json:"tls_client_certificate_bound_access_tokens,omitempty"` // RFC 8705 §3.3
+	MTLSEndpointAliases                   map[string]string `json:"mtls_endpoint_aliases,omitempty"`                      // RFC 8705 §5
 }

@@ -31,16 +31,53 @@ func TestRFC8414_Section2(t *testing.T) {
 			ResponseTypesSupported:                     []string{"code"},
 			ResponseModesSupported:                     []string{"query", "form_post"},
 			GrantTypesSupported:                        []string{"authorization_code", "refresh_token", "client_credentials"},
-			TokenEndpointAuthMethodsSupported:          []string{"client_secret_basic", "client_secret_post", "none"},
-			RevocationEndpointAuthMethodsSupported:     []string{"client_secret_basic", "client_secret_post", "none"},
-			IntrospectionEndpointAuthMethodsSupported:  []string{"client_secret_basic", "client_secret_post"},
+			TokenEndpointAuthMethodsSupported:          []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
+			RevocationEndpointAuthMethodsSupported:     []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
+			IntrospectionEndpointAuthMethodsSupported:  []string{"client_secret_basic", "client_secret_post", "private_key_jwt"},
 			CodeChallengeMethodsSupported:              []string{"S256"},
 			AuthorizationResponseIssParameterSupported: true,
 			ProtectedResources:                         []string{test.issuer},
+
+			TokenEndpointAuthSigningAlgValuesSupported:         keyAlgs,
+			RevocationEndpointAuthSigningAlgValuesSupported:    keyAlgs,
+			IntrospectionEndpointAuthSigningAlgValuesSupported: keyAlgs,
 		}
 		if !reflect.DeepEqual(m, want) {
 			t.Errorf("%s %s: %+v\nwant %+v", test.issuer, test.prefix, m, want)
 		}
+	}
+}
+
+var (
+	keyAlgs    = strings.Fields("ES256 ES384 ES512 PS256 PS384 PS512 RS256 RS384 RS512 EdDSA")
+	secretAlgs = strings.Fields("HS256 HS384 HS512")
+)
+
+// What a configuration adds is in the metadata, and only then (RFC 8414 §2, RFC 8705 §3.3, §5).
+func TestRFC8705_Section3_3(t *testing.T) {
+	m := newServer(t, func(c *authz.Config) {
+		c.EncryptionKey = sealingKey
+		c.Issuer += "/tenant"
+		c.MutualTLS, c.MutualTLSOrigin = true, "https://mtls.auth.example:8443"
+	}).Metadata()
+	methods := strings.Fields("client_secret_basic client_secret_post private_key_jwt client_secret_jwt tls_client_auth self_signed_tls_client_auth")
+	algs := append(slices.Clone(keyAlgs), secretAlgs...)
+	for what, pair := range map[string][2][]string{
+		"token":               {m.TokenEndpointAuthMethodsSupported, append(slices.Clone(methods), "none")},
+		"revocation":          {m.RevocationEndpointAuthMethodsSupported, append(slices.Clone(methods), "none")},
+		"introspection":       {m.IntrospectionEndpointAuthMethodsSupported, methods},
+		"token, algs":         {m.TokenEndpointAuthSigningAlgValuesSupported, algs},
+		"revocation, algs":    {m.RevocationEndpointAuthSigningAlgValuesSupported, algs},
+		"introspection, algs": {m.IntrospectionEndpointAuthSigningAlgValuesSupported, algs},
+	} {
+		if !slices.Equal(pair[0], pair[1]) {
+			t.Errorf("%s: %q, want %q", what, pair[0], pair[1])
+		}
+	}
+	const there = "https://mtls.auth.example:8443/tenant/oauth2"
+	aliases := map[string]string{"token_endpoint": there + "/token", "revocation_endpoint": there + "/revoke", "introspection_endpoint": there + "/introspect"}
+	if !m.TLSClientCertificateBoundAccessTokens || !reflect.DeepEqual(m.MTLSEndpointAliases, aliases) {
+		t.Errorf("%v, %v", m.TLSClientCertificateBoundAccessTokens, m.MTLSEndpointAliases)
 	}
 }
 
@@ -60,9 +97,12 @@ func TestRFC8414_Section2_names(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := strings.Fields(`authorization_endpoint authorization_response_iss_parameter_supported code_challenge_methods_supported
-		grant_types_supported introspection_endpoint introspection_endpoint_auth_methods_supported issuer jwks_uri
+		grant_types_supported introspection_endpoint introspection_endpoint_auth_methods_supported
+		introspection_endpoint_auth_signing_alg_values_supported issuer jwks_uri
 		protected_resources response_modes_supported response_types_supported revocation_endpoint revocation_endpoint_auth_methods_supported
-		scopes_supported token_endpoint token_endpoint_auth_methods_supported`)
+		revocation_endpoint_auth_signing_alg_values_supported
+		scopes_supported token_endpoint token_endpoint_auth_methods_supported
+		token_endpoint_auth_signing_alg_values_supported`)
 	if !slices.Equal(got, want) {
 		t.Errorf("members %q\nwant %q", got, want)
 	}

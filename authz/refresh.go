@@ -21,7 +21,7 @@ const (
 // grant when it comes back, unless it comes back at once with the same request: then
 // the answer got lost on the way, or two tabs had the same idea, and the same answer
 // is given again.
-func (s *Server) refresh(ctx context.Context, r *engine.TokenRequest) (*accessTokenAnswer, *Error) {
+func (s *Server) refresh(ctx context.Context, p *tokenPolicy, r *engine.TokenRequest) (*accessTokenAnswer, *Error) {
 	presented := r.Parameters.Get("refresh_token")
 	if presented == "" {
 		return nil, missing("refresh_token")
@@ -32,7 +32,7 @@ func (s *Server) refresh(ctx context.Context, r *engine.TokenRequest) (*accessTo
 			return nil, refused
 		}
 	}
-	token, refused := s.findRefreshToken(ctx, r, presented)
+	token, refused := s.findRefreshToken(ctx, p, r, presented)
 	if refused != nil {
 		return nil, refused
 	}
@@ -59,7 +59,7 @@ func (s *Server) refresh(ctx context.Context, r *engine.TokenRequest) (*accessTo
 		return answer, nil
 	case errors.Is(err, storage.ErrConsumed):
 		// Another request was faster. What we made is forgotten; its answer is ours.
-		if token, refused = s.findRefreshToken(ctx, r, presented); refused != nil {
+		if token, refused = s.findRefreshToken(ctx, p, r, presented); refused != nil {
 			return nil, refused
 		}
 		return s.refreshAgain(ctx, r, presented, token)
@@ -70,7 +70,7 @@ func (s *Server) refresh(ctx context.Context, r *engine.TokenRequest) (*accessTo
 
 // findRefreshToken reads and judges the presented token. One of another client is as
 // unknown as a random one, so that a stranger cannot end the grant with it.
-func (s *Server) findRefreshToken(ctx context.Context, r *engine.TokenRequest, presented string) (*storage.Token, *Error) {
+func (s *Server) findRefreshToken(ctx context.Context, p *tokenPolicy, r *engine.TokenRequest, presented string) (*storage.Token, *Error) {
 	token, err := s.config.Storage.Token(ctx, digestOf(presented))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -85,6 +85,8 @@ func (s *Server) findRefreshToken(ctx context.Context, r *engine.TokenRequest, p
 		return nil, badGrant("refresh_token_revoked")
 	case !r.At.Before(token.ExpiresAt):
 		return nil, badGrant("refresh_token_expired")
+	case !p.held.confirms(token.Confirmation): // RFC 8705 §7.1, and before a replay means anything
+		return nil, badGrant("refresh_token_bound_to_another_key")
 	}
 	return token, nil
 }

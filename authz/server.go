@@ -29,6 +29,7 @@ type Server struct {
 
 	resources []Resource // never changed, the default first
 	byDefault []string   // the identifier of that one
+	audiences []string   // what client assertions may be for; never changed
 	paths     struct{ prefix, authorization string }
 
 	fetcher  *fetch.Fetcher
@@ -36,6 +37,8 @@ type Server struct {
 	engine   *engine.Engine
 	secrets  *secrets
 	verified *verified
+
+	clientKeys *clientKeys
 }
 
 // New makes a server. On first start it makes the signing keys and stores them. The
@@ -57,9 +60,15 @@ func New(config Config) (*Server, error) {
 		secrets:   newSecrets(),
 		verified:  newVerified(),
 	}
+	s.clientKeys = newClientKeys(s.fetcher, s.now)
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix
 	s.paths.authorization = s.paths.prefix + "/authorize"
+	m := s.Metadata()
+	s.audiences = []string{m.Issuer, m.TokenEndpoint}
+	if alias, there := m.MTLSEndpointAliases["token_endpoint"]; there {
+		s.audiences = append(s.audiences, alias)
+	}
 	if err := s.addClients(config.Clients); err != nil {
 		return nil, err
 	}
@@ -139,9 +148,9 @@ func (s *Server) Metadata() *Metadata {
 	for i := range s.resources {
 		resources[i] = s.resources[i].Identifier
 	}
-	confidential := []string{authBasic, authPost}
+	confidential := s.authMethods()
 	anyClient := append(slices.Clone(confidential), authNone)
-	return &Metadata{
+	m := &Metadata{
 		Issuer:                                     s.config.Issuer,
 		AuthorizationEndpoint:                      base + "/authorize",
 		TokenEndpoint:                              base + "/token",
@@ -159,7 +168,25 @@ func (s *Server) Metadata() *Metadata {
 		AuthorizationResponseIssParameterSupported: true,
 		ProtectedResources:                         resources,
 		ACRValuesSupported:                         slices.Clone(s.config.ACRValues),
+
+		TokenEndpointAuthSigningAlgValuesSupported:         s.assertionAlgs(),
+		RevocationEndpointAuthSigningAlgValuesSupported:    s.assertionAlgs(),
+		IntrospectionEndpointAuthSigningAlgValuesSupported: s.assertionAlgs(),
+		TLSClientCertificateBoundAccessTokens:              s.config.MutualTLS,
 	}
+	if origin := s.config.MutualTLSOrigin; origin != "" {
+		there := origin + strings.TrimPrefix(base, s.origin())
+		m.MTLSEndpointAliases = map[string]string{
+			"token_endpoint": there + "/token", "revocation_endpoint": there + "/revoke", "introspection_endpoint": there + "/introspect",
+		}
+	}
+	return m
+}
+
+// origin is scheme, host and port of the issuer.
+func (s *Server) origin() string {
+	issuer, _ := url.Parse(s.config.Issuer)
+	return issuer.Scheme + "://" + issuer.Host
 }
 
 // report tells the host and the log about a refusal, and returns it.

@@ -63,12 +63,15 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 	}
 	policy := &tokenPolicy{Server: s, client: client, params: req.Parameters, at: r.At}
 	r.Policy = policy
+	if err := policy.bind(req, r); err != nil {
+		return client, nil, err
+	}
 	var answer *accessTokenAnswer
 	switch grantType {
 	case grantAuthorizationCode:
 		answer, err = s.redeemCode(ctx, r)
 	case grantRefreshToken:
-		answer, err = s.refresh(ctx, r)
+		answer, err = s.refresh(ctx, policy, r)
 	case grantClientCredentials:
 		answer, err = s.issueToClient(ctx, policy)
 	}
@@ -82,7 +85,8 @@ type tokenPolicy struct {
 	params url.Values
 	at     time.Time
 
-	confirmation []byte // the cnf claim of what is issued; nil for a bearer token
+	held         confirmation // the keys that the request proves to hold
+	confirmation []byte       // the cnf claim of what is issued; nil for a bearer token
 }
 
 func (p *tokenPolicy) RedirectURIRegistered(redirectURI string) bool {

@@ -76,13 +76,13 @@ func TestInvalidClient_RFC6749_5_2(t *testing.T) {
 	})
 }
 
-// Client assertions are for a later release. Until then a client that sends one is
-// refused: it means to be authenticated by it, and fosite goes on without.
+// A client that sends an assertion means to be authenticated by it, whatever else it is;
+// fosite goes on without.
 func TestClientAssertion_RFC7521_4_2(t *testing.T) {
 	t.Run("fosite", func(t *testing.T) {
 		r := newRaw(t, rawOptions{})
 		got := r.token(t, codeForm(publicID, r.code(t, publicID), "client_assertion", "x.y.z"))
-		fact(t, got.status == http.StatusOK, "auth_method_not_supported in authz/client_auth.go", got)
+		fact(t, got.status == http.StatusOK, "presentedAssertion in authz/client_assertion.go", got)
 	})
 	t.Run("ours", func(t *testing.T) {
 		s := newOurs(t)
@@ -95,7 +95,9 @@ func TestClientAssertion_RFC7521_4_2(t *testing.T) {
 			{"client_assertion", "x.y.z", "client_assertion_type", "other"},
 		} {
 			want(t, s.token(t, codeForm(publicID, code, change...)), http.StatusUnauthorized, "invalid_client")
-			want(t, s.token(t, clientCredentials(change...), credentialsOf(confidentialID)...), http.StatusUnauthorized, "invalid_client")
+			want(t, s.token(t, clientCredentials(change...)), http.StatusUnauthorized, "invalid_client")
+			// RFC 6749 §5.2: more than one mechanism is invalid_request.
+			want(t, s.token(t, clientCredentials(change...), credentialsOf(confidentialID)...), http.StatusBadRequest, "invalid_request")
 		}
 		wantOK(t, s.token(t, codeForm(publicID, code)))
 	})

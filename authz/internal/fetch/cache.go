@@ -39,7 +39,8 @@ type entry[T any] struct {
 	until     time.Time
 }
 
-// Get is the document, from memory if it is fresh.
+// Get is the document, from memory if it is fresh. A failure to fetch it again does not
+// spoil what is still fresh.
 func (c *Cache[T]) Get(ctx context.Context, address string) (T, error) {
 	if e, kept := c.find(address); kept && c.Now().Before(e.until) {
 		return e.value, e.err
@@ -96,8 +97,14 @@ func (c *Cache[T]) fetchOnce(ctx context.Context, address string) entry[T] {
 	if c.entries == nil {
 		c.entries = map[string]entry[T]{}
 	}
-	if _, kept := c.entries[address]; !kept && len(c.entries) >= c.Entries {
+	kept, known := c.entries[address]
+	if !known && len(c.entries) >= c.Entries {
 		c.makeRoom(now)
+	}
+	if e.err != nil && known && kept.err == nil && now.Before(kept.until) {
+		kept.fetchedAt = now
+		c.entries[address] = kept
+		return e
 	}
 	c.entries[address] = e
 	return e

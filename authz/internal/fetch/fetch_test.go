@@ -183,6 +183,41 @@ func TestCacheRefetchesAtMostSoOften(t *testing.T) {
 	}
 }
 
+// What is fresh outlives a failure to get it anew: whoever asks for that need not be anybody
+// who may take it away.
+func TestCacheKeepsWhatIsFresh(t *testing.T) {
+	var fails atomic.Bool
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fails.Load() {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, "1")
+	}))
+	defer server.Close()
+	c, _, _, now := cached(t, "")
+	c.Fetcher = fetch.New(server.Client())
+	if _, err := c.Get(t.Context(), server.URL); err != nil {
+		t.Fatal(err)
+	}
+	fails.Store(true)
+	*now = now.Add(time.Minute)
+	if _, err := c.Refetch(t.Context(), server.URL, 30*time.Second); err == nil {
+		t.Error("the failure is not told")
+	}
+	if got, err := c.Get(t.Context(), server.URL); err != nil || got != "1" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got, err := c.Refetch(t.Context(), server.URL, 30*time.Second); err != nil || got != "1" {
+		t.Errorf("again, at once: %q, %v", got, err)
+	}
+	*now = now.Add(9 * time.Minute)
+	if _, err := c.Get(t.Context(), server.URL); err == nil {
+		t.Error("what is stale is given out")
+	}
+}
+
 func TestCacheForgetsFailuresSoon(t *testing.T) {
 	c, n, address, now := cached(t, "")
 	for range 3 {

@@ -1,0 +1,73 @@
+package authz
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/json"
+
+	"github.com/grantor-oauth/grantor/authz/internal/engine"
+)
+
+// confirmation are keys: those that a request proves to hold, or those that a token is bound
+// to. In a token it is the cnf claim (RFC 7800 §3.1).
+type confirmation struct {
+	Certificate string `json:"x5t#S256,omitempty"` // SHA-256 of the certificate (RFC 8705 §3.1)
+}
+
+// claim is the cnf claim; nil if there is nothing to confirm.
+func (c confirmation) claim() []byte {
+	if c == (confirmation{}) {
+		return nil
+	}
+	b, _ := json.Marshal(c) // strings, which always can
+	return b
+}
+
+// confirms reports whether whoever holds these keys may use what is bound to cnf. What it
+// demands and is not known here cannot be confirmed.
+func (c confirmation) confirms(cnf []byte) bool {
+	if len(cnf) == 0 {
+		return true
+	}
+	var wanted map[string]string
+	if err := json.Unmarshal(cnf, &wanted); err != nil || len(wanted) == 0 {
+		return false
+	}
+	held := map[string]string{"x5t#S256": c.Certificate}
+	for method, key := range wanted {
+		if key == "" || held[method] != key {
+			return false
+		}
+	}
+	return true
+}
+
+// thumbprint is the x5t#S256 of a certificate (RFC 8705 §3.1).
+func thumbprint(certificate *x509.Certificate) string {
+	sum := sha256.Sum256(certificate.Raw)
+	return strictBase64.EncodeToString(sum[:])
+}
+
+// bind settles which keys the tokens of a request are bound to. An access token is bound to
+// the certificate of a client that authenticates with it or is registered to have its tokens
+// bound (RFC 8705 §3, §3.4). A refresh token is bound only for a public client: to use
+// that of any other takes client authentication (§7.1).
+func (p *tokenPolicy) bind(req *Request, r *engine.TokenRequest) *Error {
+	var bound confirmation
+	wanted := p.client.TLSClientCertificateBoundAccessTokens || byCertificate(p.client)
+	switch {
+	case p.config.MutualTLS && req.Certificate != nil:
+		p.held.Certificate = thumbprint(req.Certificate)
+		if wanted {
+			bound.Certificate = p.held.Certificate
+		}
+	case wanted:
+		return failed(invalidRequest, "certificate_missing", "Tokens of this client are bound to its TLS certificate, and the request came without one.")
+	}
+	p.confirmation = bound.claim()
+	r.Confirmation = p.confirmation
+	if r.Public {
+		r.RefreshConfirmation = p.confirmation
+	}
+	return nil
+}
