@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"crypto/x509"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/grantor-oauth/grantor/authz"
+	"github.com/grantor-oauth/grantor/handlers/protect"
 )
 
 // endpoint is what the handlers share. It does not change once it is made.
@@ -21,7 +23,9 @@ type endpoint struct {
 	secure bool   // the issuer is https
 	pages  *pages
 
-	proxies []netip.Prefix
+	proxies     []netip.Prefix
+	certificate func(*http.Request) (*x509.Certificate, error)
+	clientCAs   *x509.CertPool
 
 	consentPage func(http.ResponseWriter, *http.Request, *ConsentPage)
 	errorPage   func(http.ResponseWriter, *http.Request, *ErrorPage)
@@ -48,10 +52,18 @@ func newEndpoint(as *authz.Server, options []Options) *endpoint {
 	if err != nil {
 		panic(err.Error())
 	}
+	certificate := protect.TLSCertificate
+	if o.ClientCertHeader != "" {
+		if len(o.TrustedProxies) == 0 {
+			panic("handlers: Options.ClientCertHeader is set, but nobody is trusted to send it; name the proxies in Options.TrustedProxies")
+		}
+		certificate = protect.ForwardedCertificate(o.ClientCertHeader, o.TrustedProxies...)
+	}
 	return &endpoint{
 		as: as, log: o.Logger, pages: pages,
 		origin: issuer.Scheme + "://" + issuer.Host, secure: issuer.Scheme == "https",
 		proxies:     slices.Clone(o.TrustedProxies),
+		certificate: certificate, clientCAs: o.ClientCAs,
 		consentPage: o.ConsentPage, errorPage: o.ErrorPage,
 	}
 }

@@ -78,8 +78,8 @@ func (e *endpoint) clientRequest(w http.ResponseWriter, r *http.Request) (*authz
 		Parameters: params, Authorization: strings.Join(authorization, ""),
 		DPoP: r.Header["Dpop"], Address: e.address(r),
 	}
-	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		request.Certificate = r.TLS.PeerCertificates[0]
+	if refused := e.setCertificate(request, r); refused != nil {
+		return nil, refused
 	}
 	return request, nil
 }

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"crypto/x509"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -26,8 +27,27 @@ type Options struct {
 	ErrorPage   func(w http.ResponseWriter, r *http.Request, page *ErrorPage)
 
 	// TrustedProxies are the addresses of the proxies between the clients and the host.
-	// Only what these say in X-Forwarded-For counts when limits are kept by address.
+	// Only what these say in X-Forwarded-For counts when limits are kept by address, and in
+	// ClientCertHeader.
 	TrustedProxies []netip.Prefix
+
+	// ClientCertHeader is in which header the TrustedProxies hand on the TLS certificate that
+	// a client presented to them: Client-Cert (RFC 9440), or one that holds PEM,
+	// percent-encoded (nginx's $ssl_client_escaped_cert). They must take it out of what clients
+	// send. Empty if TLS ends in this process.
+	//
+	// Where it does, the listener has to ask: set tls.Config.ClientAuth to
+	// tls.VerifyClientCertIfGiven, with tls.Config.ClientCAs, for clients with tls_client_auth
+	// (RFC 8705 §2.1); to tls.RequestClientCert for self_signed_tls_client_auth (§2.2), for
+	// certificates that tokens are only bound to, and, with ClientCAs here, for all of them.
+	// authz.Config.MutualTLS switches all of it on.
+	ClientCertHeader string
+
+	// ClientCAs are the authorities that vouch for the certificates of clients with
+	// tls_client_auth, intermediate ones too where a proxy hands on certificates. Nil for those
+	// that the listener has checked by its own tls.Config.ClientCAs; behind a proxy that leaves
+	// nobody, for a header does not tell whether the proxy has checked anything.
+	ClientCAs *x509.CertPool
 
 	// Logger is where failures go; nil for the server's.
 	Logger *slog.Logger

@@ -13,6 +13,10 @@ import (
 // 6750): for its resource, and with all the scopes. It asks the server itself, so a
 // revocation counts with the next request. The API reads the token with [TokenFrom].
 //
+// A token that is bound to a certificate (RFC 8705 §3) is good together with that, from the
+// TLS connection. Behind a proxy that ends TLS use [ProtectWith] and
+// [protect.ForwardedCertificate].
+//
 // What the client sees, and what is refused, is told in package protect, which does the
 // same for an API in another process. Protect panics if a scope is not one (RFC 6749
 // §3.3).

@@ -2,6 +2,7 @@ package protect
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,11 @@ type Options struct {
 
 	// Clock tells the time; nil for time.Now.
 	Clock func() time.Time
+
+	// Certificate finds the TLS certificate that the client presented, which a token may be
+	// bound to (RFC 8705 §3); nil for TLSCertificate. Behind a proxy, see
+	// ForwardedCertificate.
+	Certificate func(*http.Request) (*x509.Certificate, error)
 
 	// Logger is told why, where a verifier could not find out, and at level Debug why
 	// a token was refused; nil for slog.Default.
@@ -118,8 +124,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !slices.Contains(verified.Audience, g.options.Audience):
 		g.log().DebugContext(r.Context(), "access token refused", "cause", "it is for another audience")
 		g.refuse(w, invalidToken)
-	case bound(verified):
-		g.log().DebugContext(r.Context(), "access token refused", "cause", "it is bound to a key, and came as a bearer token")
+	case !g.confirmed(r, verified):
 		g.refuse(w, invalidToken)
 	case !g.authenticated(verified):
 		g.refuse(w, insufficientAuthentication)
@@ -150,14 +155,6 @@ func (g *guard) log() *slog.Logger {
 		return slog.Default()
 	}
 	return g.options.Logger
-}
-
-// bound reports whether the token is good only together with a key (RFC 7800 §3.1).
-// Taking it without proof of that key would undo what binding is for (RFC 9449 §7.2,
-// RFC 8705 §3).
-func bound(t *resource.Token) bool {
-	_, confirmed := t.Claims["cnf"]
-	return confirmed
 }
 
 // authenticated reports whether the user has signed in as this resource demands it (RFC
