@@ -24,6 +24,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/grantor-oauth/grantor/authz"
+	"github.com/grantor-oauth/grantor/authz/resource"
 	"github.com/grantor-oauth/grantor/handlers"
 	"github.com/grantor-oauth/grantor/handlers/protect"
 	"github.com/grantor-oauth/grantor/storage/memory"
@@ -212,6 +213,23 @@ func TestRFC8705_Section3_over_TLS(t *testing.T) {
 	}{"its own": {&h.client, 200}, "another": {&h.selfSigned, 401}, "none": {nil, 401}} {
 		if got := h.api(t, token, c.certificate); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+	// In another process it is the same, by the published keys.
+	trusted := &tls.Config{RootCAs: x509.NewCertPool()}
+	trusted.RootCAs.AddCert(h.Certificate())
+	verifier, err := resource.JWKS(resource.JWKSConfig{Issuer: h.URL, Audience: h.URL, HTTPClient: &http.Client{Transport: &http.Transport{TLSClientConfig: trusted}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := protect.Require(verifier, protect.Options{Audience: h.URL})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for certificate, want := range map[*x509.Certificate]int{h.client.Leaf: 200, h.selfSigned.Leaf: 401} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}}
+		w := httptest.NewRecorder()
+		if elsewhere.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("elsewhere: %d, want %d", w.Code, want)
 		}
 	}
 	sum := sha256.Sum256(h.client.Leaf.Raw)

@@ -13,6 +13,9 @@
 // links neither the server nor its storage. In the same process, handlers.Protect is
 // shorter.
 //
+// A token that is bound to a TLS certificate (RFC 8705 §3) is good only in a request that
+// comes with it: [Options].Certificate says where to look for that.
+//
 // # What the client sees
 //
 //   - no token: 401, a challenge without an error code (RFC 6750 §3.1)
