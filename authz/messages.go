@@ -79,6 +79,12 @@ type ConsentPrompt struct {
 	RedirectHost string
 	Loopback     bool
 
+	// SelfDescribed tells that the client registered itself, or is named by the URL of its
+	// own metadata document: nobody has checked its name. ClientIDHost is the host of that
+	// URL, which alone is known to be true of it.
+	SelfDescribed bool
+	ClientIDHost  string
+
 	// Interaction is the sealed state of this prompt; it comes back in
 	// [ConsentSubmission].
 	Interaction string
@@ -129,4 +135,6 @@ type Metadata struct {
 	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
 	ProtectedResources                         []string `json:"protected_resources,omitempty"`                  // RFC 9728 §4
 	ACRValuesSupported                         []string `json:"acr_values_supported,omitempty"`                 // RFC 9470 §7
+	RegistrationEndpoint                       string   `json:"registration_endpoint,omitempty"`                // RFC 7591 §3
+	ClientIDMetadataDocumentSupported          bool     `json:"client_id_metadata_document_supported,omitempty"`
 }

@@ -36,6 +36,9 @@ type Server struct {
 	engine   *engine.Engine
 	secrets  *secrets
 	verified *verified
+
+	documents     *documents // nil if Config.ClientIDMetadata is
+	registrations registrations
 }
 
 // New makes a server. On first start it makes the signing keys and stores them. The
@@ -57,6 +60,7 @@ func New(config Config) (*Server, error) {
 		secrets:   newSecrets(),
 		verified:  newVerified(),
 	}
+	s.documents = s.newDocuments()
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix
 	s.paths.authorization = s.paths.prefix + "/authorize"
@@ -141,7 +145,7 @@ func (s *Server) Metadata() *Metadata {
 	}
 	confidential := []string{authBasic, authPost}
 	anyClient := append(slices.Clone(confidential), authNone)
-	return &Metadata{
+	m := &Metadata{
 		Issuer:                                     s.config.Issuer,
 		AuthorizationEndpoint:                      base + "/authorize",
 		TokenEndpoint:                              base + "/token",
@@ -159,7 +163,12 @@ func (s *Server) Metadata() *Metadata {
 		AuthorizationResponseIssParameterSupported: true,
 		ProtectedResources:                         resources,
 		ACRValuesSupported:                         slices.Clone(s.config.ACRValues),
+		ClientIDMetadataDocumentSupported:          s.documents != nil,
 	}
+	if s.config.Registration != nil {
+		m.RegistrationEndpoint = base + "/register"
+	}
+	return m
 }
 
 // report tells the host and the log about a refusal, and returns it.
