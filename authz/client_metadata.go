@@ -244,6 +244,9 @@ func (m clientMetadata) grants(c *Client, allowed []string) *Error {
 	if c.GrantTypes = within(allowed, asked); len(c.GrantTypes) == 0 {
 		return badMetadata("grant_types", "holds none that may be registered here")
 	}
+	if len(c.GrantTypes) == 1 && c.GrantTypes[0] == grantRefreshToken {
+		return badMetadata("grant_types", "holds refresh_token, and no grant that leads to one")
+	}
 	responses, err := m.texts("response_types")
 	if err != nil {
 		return err

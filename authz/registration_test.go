@@ -171,6 +171,7 @@ func TestRFC7591_Section3_2_2(t *testing.T) {
 		"name_control":       {[]string{"client_name", `"a\u0000"`}, "invalid_client_metadata client_name_invalid"},
 		"name_1_MB":          {[]string{"client_name", long}, "invalid_client_metadata metadata_malformed"},
 		"grants":             {[]string{"grant_types", `["implicit","password"]`}, "invalid_client_metadata grant_types_invalid"},
+		"only_refresh":       {[]string{"grant_types", `["refresh_token"]`}, "invalid_client_metadata grant_types_invalid"},
 		"client_credentials": {[]string{"grant_types", `["client_credentials"]`, "token_endpoint_auth_method", ""}, "invalid_client_metadata grant_types_invalid"},
 		"response_types":     {[]string{"response_types", `["token"]`}, "invalid_client_metadata response_types_invalid"},
 		"scope":              {[]string{"scope", `"admin"`}, "invalid_client_metadata scope_invalid"},
