@@ -26,10 +26,29 @@ type boundedContext struct {
 }
 
 func (b *boundedContext) Deadline() (time.Time, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if at, ok := b.Context.Deadline(); ok && at.Before(b.deadline) {
 		return at, true
 	}
 	return b.deadline, true
+}
+
+// beside runs f, which waits for something else than the store, in a context that does
+// not end when the time for the store does, and does not count that time.
+func beside(ctx context.Context, f func(context.Context)) {
+	b, ok := ctx.(*boundedContext)
+	if !ok {
+		f(ctx)
+		return
+	}
+	start := time.Now()
+	f(b.Context)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.timed == nil {
+		b.deadline = b.deadline.Add(time.Since(start))
+	}
 }
 
 func (b *boundedContext) Done() <-chan struct{} {
@@ -43,7 +62,7 @@ func (b *boundedContext) Done() <-chan struct{} {
 
 func (b *boundedContext) Err() error {
 	b.mu.Lock()
-	timed := b.timed
+	timed, deadline := b.timed, b.deadline
 	b.mu.Unlock()
 	if timed != nil {
 		return timed.Err()
@@ -51,7 +70,7 @@ func (b *boundedContext) Err() error {
 	if err := b.Context.Err(); err != nil {
 		return err
 	}
-	if time.Now().Before(b.deadline) {
+	if time.Now().Before(deadline) {
 		return nil
 	}
 	return context.DeadlineExceeded

@@ -31,30 +31,48 @@ const (
 	authSelfSignedTLS = "self_signed_tls_client_auth"
 )
 
-// findClient finds an active client: those registered in code first. An error is
-// the store's; an unknown or disabled client is nil.
+// findClient finds an active client: those registered in code first, then those in the
+// store, then those that a metadata document describes. An error is the store's, or an
+// *Error about the document; an unknown, expired or disabled client is nil.
 func (s *Server) findClient(ctx context.Context, id string) (*Client, error) {
+	c, known, err := s.registeredClient(ctx, id)
+	if !known && err == nil && s.documents != nil && s.documents.named(id) {
+		return s.documents.client(ctx, id)
+	}
+	return c, err
+}
+
+// clientLives reports whether the tokens of a client still count. It fetches nothing: a
+// client whose metadata document cannot be reached has not ceased to exist.
+func (s *Server) clientLives(ctx context.Context, id string) (bool, error) {
+	c, known, err := s.registeredClient(ctx, id)
+	return c != nil || !known && err == nil && s.documents != nil && s.documents.named(id), err
+}
+
+// registeredClient finds an active client in code or in the store. known tells that there
+// is one, active or not.
+func (s *Server) registeredClient(ctx context.Context, id string) (_ *Client, known bool, _ error) {
 	c, ok := s.clients[id]
 	if !ok {
 		if !clientID(id) {
-			return nil, nil // not worth a look-up, which some stores would fail
+			return nil, false, nil // not worth a look-up, which some stores would fail
 		}
 		var err error
 		c, err = s.config.Storage.Client(ctx, id)
 		if errors.Is(err, storage.ErrNotFound) {
-			return nil, nil
+			return nil, false, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if c == nil || c.ID != id { // a host's look-up that folds case, or forgets its error
-			return nil, nil
+			return nil, false, nil
 		}
 	}
-	if c.Disabled {
-		return nil, nil
+	if c.Disabled || !c.ExpiresAt.IsZero() && !s.now().Before(c.ExpiresAt) {
+		return nil, true, nil
 	}
-	return c, nil
+	return c, true, nil
 }
 
 // grantTypesOf are the grants that a client may use.

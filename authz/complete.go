@@ -92,6 +92,7 @@ func (c *Config) complete() error {
 		fault("Prefix", "is %q; it must begin with a slash, end without one, and need no escaping", c.Prefix)
 	}
 	c.Lifetimes.complete(fault)
+	c.completeIntroductions(fault)
 	if c.StorageTimeout == 0 {
 		c.StorageTimeout = 3 * time.Second
 	} else if c.StorageTimeout < 10*time.Millisecond {

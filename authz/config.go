@@ -53,6 +53,14 @@ type Config struct {
 	// stored there.
 	Clients []Client
 
+	// Registration lets clients register themselves (RFC 7591, RFC 7592); nil for not at
+	// all.
+	Registration *Registration
+
+	// ClientIDMetadata accepts clients that are named by the URL of a document about them
+	// (draft-ietf-oauth-client-id-metadata-document-02); nil for none.
+	ClientIDMetadata *ClientIDMetadata
+
 	// Consent decides whether the user is asked. Nil does what ConsentRequest.Default
 	// says.
 	Consent func(ctx context.Context, req *ConsentRequest) (Decision, error)

@@ -31,6 +31,9 @@ type Error struct {
 	// RetryAfter is set for temporarily_unavailable.
 	RetryAfter time.Duration
 
+	// RejectedRedirectURIs are what an invalid_redirect_uri is about (RFC 7591 §3.2.2).
+	RejectedRedirectURIs []RejectedRedirectURI
+
 	cause error
 }
 
@@ -66,13 +69,14 @@ const (
 	temporarilyUnavailable  = "temporarily_unavailable"
 	loginRequired           = "login_required"   // OpenID Connect Core §3.1.2.6
 	consentRequired         = "consent_required" // OpenID Connect Core §3.1.2.6
+	invalidBearer           = "invalid_token"    // RFC 6750 §3.1
 )
 
 // failed makes an Error whose description is constant text.
 func failed(code, reason, description string) *Error {
 	e := &Error{Code: code, Reason: reason, Description: description, Status: http.StatusBadRequest}
 	switch code {
-	case invalidClient:
+	case invalidClient, invalidBearer:
 		e.Status = http.StatusUnauthorized
 	case accessDenied:
 		e.Status = http.StatusForbidden
@@ -113,8 +117,13 @@ func (e *Error) fromHost() *Error {
 }
 
 // unavailable is the answer when the store could not tell: 503, so that the caller
-// tries again, and never a statement about the credential.
+// tries again, and never a statement about the credential. What already is an answer,
+// about a client's metadata document, stays that.
 func unavailable(err error) *Error {
+	var answer *Error
+	if errors.As(err, &answer) {
+		return answer
+	}
 	return failed(temporarilyUnavailable, "storage_failed", "The server cannot answer right now. Try again shortly.").because(err)
 }
 

@@ -122,6 +122,9 @@ const (
 	ReplayDetected       EventType = "replay_detected" // a code or refresh token came back: its grant is dead
 	RequestRefused       EventType = "request_refused" // every protocol error, beside what it led to
 	KeyRotated           EventType = "key_rotated"     // a key was made; Reason is its algorithm
+	ClientRegistered     EventType = "client_registered"
+	ClientUpdated        EventType = "client_updated" // by itself (RFC 7592 §2.2)
+	ClientDeleted        EventType = "client_deleted" // by itself, or expired unused
 )
 
 // emit hands an event to the host. A hook that panics must not turn a finished

@@ -81,6 +81,12 @@ type ConsentPrompt struct {
 	RedirectHost string
 	Loopback     bool
 
+	// SelfDescribed tells that the client registered itself, or is named by the URL of its
+	// own metadata document: nobody has checked its name. ClientIDHost is the host of that
+	// URL, which alone is known to be true of it.
+	SelfDescribed bool
+	ClientIDHost  string
+
 	// Interaction is the sealed state of this prompt; it comes back in
 	// [ConsentSubmission].
 	Interaction string
@@ -139,4 +145,6 @@ type Metadata struct {
 
 	TLSClientCertificateBoundAccessTokens bool              `json:"tls_client_certificate_bound_access_tokens,omitempty"` // RFC 8705 §3.3
 	MTLSEndpointAliases                   map[string]string `json:"mtls_endpoint_aliases,omitempty"`                      // RFC 8705 §5
+	RegistrationEndpoint                  string            `json:"registration_endpoint,omitempty"`                      // RFC 7591 §3
+	ClientIDMetadataDocumentSupported     bool              `json:"client_id_metadata_document_supported,omitempty"`
 }

@@ -38,7 +38,9 @@ type Server struct {
 	secrets  *secrets
 	verified *verified
 
-	clientKeys *clientKeys
+	clientKeys    *clientKeys
+	documents     *documents // nil if Config.ClientIDMetadata is
+	registrations registrations
 }
 
 // New makes a server. On first start it makes the signing keys and stores them. The
@@ -61,6 +63,7 @@ func New(config Config) (*Server, error) {
 		verified:  newVerified(),
 	}
 	s.clientKeys = newClientKeys(s.fetcher, s.now)
+	s.documents = s.newDocuments()
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix
 	s.paths.authorization = s.paths.prefix + "/authorize"
@@ -173,12 +176,16 @@ func (s *Server) Metadata() *Metadata {
 		RevocationEndpointAuthSigningAlgValuesSupported:    s.assertionAlgs(),
 		IntrospectionEndpointAuthSigningAlgValuesSupported: s.assertionAlgs(),
 		TLSClientCertificateBoundAccessTokens:              s.config.MutualTLS,
+		ClientIDMetadataDocumentSupported:                  s.documents != nil,
 	}
 	if origin := s.config.MutualTLSOrigin; origin != "" {
 		there := origin + strings.TrimPrefix(base, s.origin())
 		m.MTLSEndpointAliases = map[string]string{
 			"token_endpoint": there + "/token", "revocation_endpoint": there + "/revoke", "introspection_endpoint": there + "/introspect",
 		}
+	}
+	if s.config.Registration != nil {
+		m.RegistrationEndpoint = base + "/register"
 	}
 	return m
 }

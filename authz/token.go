@@ -22,6 +22,9 @@ func (s *Server) Token(ctx context.Context, req *Request) (*TokenResponse, error
 	if err != nil {
 		return nil, s.report(ctx, err, idOf(client), "")
 	}
+	if !client.ExpiresAt.IsZero() {
+		s.usedClient(ctx, client)
+	}
 	left := answer.ExpiresAt.Sub(s.now().Truncate(time.Second))
 	answer.ExpiresIn = max(int64(left/time.Second), 0)
 	return &answer.TokenResponse, nil

@@ -53,11 +53,11 @@ func (s *Server) verify(ctx context.Context, token string) (*resource.Token, sto
 			return nil, none, err
 		}
 	}
-	client, err := s.findClient(ctx, verified.ClientID)
+	lives, err := s.clientLives(ctx, verified.ClientID)
 	if err != nil {
 		return nil, none, err
 	}
-	if client == nil {
+	if !lives {
 		return nil, none, invalidToken("its client is gone")
 	}
 	return verified, digest, nil

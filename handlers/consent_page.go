@@ -25,7 +25,8 @@ type ConsentPage struct {
 	ClientName string
 	Account    string
 
-	// ClientHost is the host of the client's home page, which the client itself named;
+	// ClientHost is the host of the URL that the client is named by or, where it is not named
+	// by one, that of its home page, which the client itself named;
 	// PolicyURL and TermsURL are its links. They are empty unless http or https.
 	ClientHost string
 	PolicyURL  string
@@ -43,7 +44,7 @@ func (e *endpoint) showConsent(w http.ResponseWriter, r *http.Request, prompt *a
 		Action:        consentPath(e.as),
 		ClientName:    firstNonEmpty(plainText(prompt.Client.Name), plainText(prompt.Client.ID)),
 		Account:       firstNonEmpty(plainText(prompt.User.Name), plainText(prompt.User.Subject)),
-		ClientHost:    hostOf(prompt.Client.URI),
+		ClientHost:    firstNonEmpty(prompt.ClientIDHost, hostOf(prompt.Client.URI)),
 		PolicyURL:     webLink(prompt.Client.PolicyURI),
 		TermsURL:      webLink(prompt.Client.TOSURI),
 	}

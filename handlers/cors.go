@@ -18,13 +18,17 @@ const (
 
 // forAnyOrigin lets every page read a public document, whatever headers it sends along
 // (MCP clients send MCP-Protocol-Version).
-func forAnyOrigin(h http.Handler) http.Handler {
+func forAnyOrigin(h http.Handler) http.Handler { return forAnyOriginWith(h, "GET, HEAD", "*") }
+
+// forAnyOriginWith is the same for other methods: at the registration endpoints, where a
+// page sends what it knows, and no cookie counts.
+func forAnyOriginWith(h http.Handler, methods, headers string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		if preflight(r) {
 			setSecurityHeaders(w.Header())
-			w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD")
-			w.Header().Set("Access-Control-Allow-Headers", "*")
+			w.Header().Set("Access-Control-Allow-Methods", methods)
+			w.Header().Set("Access-Control-Allow-Headers", headers)
 			w.Header().Set("Access-Control-Max-Age", preflightMaxAge)
 			w.WriteHeader(http.StatusNoContent)
 			return

@@ -34,7 +34,7 @@ type errorView struct {
 func (e *endpoint) showError(w http.ResponseWriter, r *http.Request, refused *authz.Error) {
 	setRetryAfter(w.Header(), refused)
 	page := &ErrorPage{Status: refused.Status, Code: refused.Code, Detail: refused.Description}
-	if refused.Status >= 500 {
+	if refused.Status >= 500 && refused.Reason != documentUnreachable {
 		page.Detail = "" // nothing that the client's makers could mend
 	}
 	page.Title, page.Message = inPlainWords(refused)
@@ -71,10 +71,15 @@ func (w *defaultStatus) Write(b []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *defaultStatus) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// documentUnreachable is the reason where it is the client's own server that fails.
+const documentUnreachable = "client_document_unreachable"
+
 // inPlainWords says what happened to somebody who has never heard of OAuth, and what
 // to do now.
 func inPlainWords(refused *authz.Error) (title, message string) {
 	switch {
+	case refused.Reason == documentUnreachable:
+		return "We cannot find out about this application", "It says who it is on a web page of its own, which we could not read just now. Nothing was shared with it. Wait a little, then go back to the application and try again."
 	case refused.Status == http.StatusServiceUnavailable:
 		return "We cannot do this right now", "Our server is not able to answer at the moment. Nothing is wrong on your side. Wait a little, then go back to the application and try again."
 	case refused.Status >= 500:

@@ -21,6 +21,7 @@ const (
 	invalidRequest = "invalid_request"
 	serverError    = "server_error"
 	invalidClient  = "invalid_client"
+	invalidToken   = "invalid_token"
 )
 
 // refuse is the refusal of a request that is not fit to be shown to authz. The
@@ -60,11 +61,16 @@ func (e *endpoint) writeError(w http.ResponseWriter, r *http.Request, refused *a
 		// RFC 6749 §5.2, RFC 7617 §2.
 		w.Header().Set("WWW-Authenticate", "Basic realm="+quoted(e.as.Issuer())+`, charset="UTF-8"`)
 	}
+	if refused.Code == invalidToken && refused.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer realm="+quoted(e.as.Issuer())+`, error="invalid_token"`) // RFC 6750 §3
+	}
 	setRetryAfter(w.Header(), refused)
 	e.writeJSON(w, r, refused.Status, struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
-	}{refused.Code, refused.Description})
+
+		RejectedRedirectURIs []authz.RejectedRedirectURI `json:"rejected_redirect_uris,omitempty"`
+	}{refused.Code, refused.Description, refused.RejectedRedirectURIs})
 }
 
 // setRetryAfter: RFC 9110 §10.2.3, in whole seconds.

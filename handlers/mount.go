@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"strings"
 
 	"github.com/grantor-oauth/grantor/authz"
 )
@@ -76,6 +77,9 @@ func New(as *authz.Server, options ...Options) http.Handler {
 	routes := routes(as, options)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, found := routes[r.URL.Path]
+		if !found { // a path that ends in a slash is for what is right below it, as in a mux
+			h, found = routes[r.URL.Path[:strings.LastIndexByte(r.URL.Path, '/')+1]]
+		}
 		if !found {
 			http.NotFound(w, r)
 			return
@@ -95,6 +99,10 @@ func routes(as *authz.Server, options []Options) map[string]http.Handler {
 		pathOf(m.RevocationEndpoint):    Revocation(as, options...),
 		pathOf(m.JWKSURI):               JWKS(as, options...),
 		wellKnown + pathOf(m.Issuer):    Metadata(as, options...),
+	}
+	if m.RegistrationEndpoint != "" {
+		endpoints[pathOf(m.RegistrationEndpoint)] = Registration(as, options...)
+		endpoints[pathOf(m.RegistrationEndpoint)+"/"] = ClientConfiguration(as, options...)
 	}
 	maps.Copy(endpoints, resourceMetadata(as))
 	return endpoints

@@ -1,0 +1,407 @@
+package authz
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// Registration is how clients may register themselves (RFC 7591). A Registration that is
+// not Open, and knows no initial access tokens, lets nobody in.
+type Registration struct {
+	// Open lets anybody register. What a stranger can gain is a name of its own choice on
+	// the consent page, which says so. Otherwise an initial access token is needed.
+	Open bool
+
+	// InitialAccessTokens are the digests of those that let a client in; make them with
+	// [NewSecret]. InitialAccessToken decides about all others (RFC 7591 §3).
+	InitialAccessTokens []storage.Secret
+	InitialAccessToken  func(ctx context.Context, token string) (bool, error)
+
+	// Scopes are all that such clients may ask users for. GrantTypes are those that they
+	// may use; nil means authorization_code and refresh_token. Think twice before adding
+	// client_credentials: nobody is asked.
+	Scopes     []string
+	GrantTypes []string
+
+	// Policy sees every client before it is stored, and may change it: narrow its Scopes,
+	// set lifetimes, take redirect URIs away. An *Error it returns is the answer, such as
+	// invalid_client_metadata; any other error is a server_error.
+	Policy func(ctx context.Context, proposal *ClientProposal) error
+
+	// StrictRedirectURIs refuses a registration if any of its redirect URIs cannot be used.
+	// Otherwise those are left out, which the answer says, as long as one remains: clients
+	// register redirects of several kinds at once, and need one.
+	StrictRedirectURIs bool
+
+	// SoftwareStatementKeys are the keys of those whose software statements count, by issuer
+	// (RFC 7591 §2.3). Without any, statements are ignored. RequireSoftwareStatement refuses
+	// clients that bring none.
+	SoftwareStatementKeys    map[string]jose.JSONWebKeySet
+	RequireSoftwareStatement bool
+
+	// UnusedFor is how long a client waits to be used before it expires. Default 24 h. One
+	// that gets tokens lives for Lifetimes.RefreshToken after the last.
+	UnusedFor time.Duration
+}
+
+// ClientProposal is a client that describes itself, before it is accepted.
+type ClientProposal struct {
+	// Client is what it is to become; the hook may change it. Its ID is empty for a client
+	// that registers for the first time.
+	Client *Client
+
+	// Previous is what it was, when it changes its registration (RFC 7592 §2.2).
+	Previous *Client
+
+	// Metadata is what it sent, the claims of its software statement included, and
+	// SoftwareStatementIssuer whose statement it was; empty if there was none.
+	Metadata                map[string]json.RawMessage
+	SoftwareStatementIssuer string
+}
+
+// RegistrationRequest is a request to the registration endpoint (RFC 7591 §3.1) or to that
+// of one client (RFC 7592 §2).
+type RegistrationRequest struct {
+	// ClientID is the last segment of the path, empty at the registration endpoint itself.
+	ClientID string
+
+	// Authorization is the header of that name; Body is the JSON, of 64 KiB at most.
+	Authorization string
+	Body          []byte
+
+	// Address is where the request came from, for limits; the zero Addr if that is not
+	// known.
+	Address netip.Addr
+}
+
+// ClientInformation is the answer: everything that is registered (RFC 7591 §3.2.1). It
+// holds secrets: do not log it.
+type ClientInformation struct {
+	ClientID                string `json:"client_id"`
+	ClientIDIssuedAt        int64  `json:"client_id_issued_at"`
+	ClientSecret            string `json:"client_secret,omitempty"`            // only where it was just made
+	ClientSecretExpiresAt   *int64 `json:"client_secret_expires_at,omitempty"` // 0: never
+	RegistrationAccessToken string `json:"registration_access_token"`          // RFC 7592 §3
+	RegistrationClientURI   string `json:"registration_client_uri"`            // RFC 7592 §3
+
+	RedirectURIs            []string        `json:"redirect_uris,omitempty"`
+	GrantTypes              []string        `json:"grant_types"`
+	ResponseTypes           []string        `json:"response_types"`
+	TokenEndpointAuthMethod string          `json:"token_endpoint_auth_method"`
+	ApplicationType         string          `json:"application_type"`
+	Scope                   string          `json:"scope,omitempty"`
+	ClientName              string          `json:"client_name,omitempty"`
+	ClientURI               string          `json:"client_uri,omitempty"`
+	LogoURI                 string          `json:"logo_uri,omitempty"`
+	PolicyURI               string          `json:"policy_uri,omitempty"`
+	TOSURI                  string          `json:"tos_uri,omitempty"`
+	JWKS                    json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI                 string          `json:"jwks_uri,omitempty"`
+	SoftwareID              string          `json:"software_id,omitempty"`
+	SoftwareVersion         string          `json:"software_version,omitempty"`
+	SoftwareStatement       string          `json:"software_statement,omitempty"`
+
+	TokenEndpointAuthSigningAlg           string `json:"token_endpoint_auth_signing_alg,omitempty"`
+	TLSClientAuthSubjectDN                string `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSClientAuthSANDNS                   string `json:"tls_client_auth_san_dns,omitempty"`
+	TLSClientAuthSANURI                   string `json:"tls_client_auth_san_uri,omitempty"`
+	TLSClientAuthSANIP                    string `json:"tls_client_auth_san_ip,omitempty"`
+	TLSClientAuthSANEmail                 string `json:"tls_client_auth_san_email,omitempty"`
+	TLSClientCertificateBoundAccessTokens bool   `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	DPoPBoundAccessTokens                 bool   `json:"dpop_bound_access_tokens,omitempty"`
+	RequirePushedAuthorizationRequests    bool   `json:"require_pushed_authorization_requests,omitempty"`
+
+	// RejectedRedirectURIs were sent and not registered.
+	RejectedRedirectURIs []RejectedRedirectURI `json:"rejected_redirect_uris,omitempty"`
+}
+
+// completeIntroductions fills in the defaults for clients that introduce themselves.
+func (c *Config) completeIntroductions(fault func(field, format string, args ...any)) {
+	known := func(field string, scopes []string) {
+		if len(scopes) == 0 && len(c.Scopes) > 0 {
+			fault(field, "is empty; list those of Config.Scopes that clients nobody has checked may ask users for")
+		}
+		for _, scope := range scopes {
+			if _, ok := c.Scopes[scope]; !ok {
+				fault(field, "%q is not in Config.Scopes; add it there or take it out here", scope)
+			}
+		}
+	}
+	if c.Registration != nil {
+		r := *c.Registration
+		r.Scopes, r.GrantTypes = slices.Clone(r.Scopes), slices.Clone(r.GrantTypes)
+		r.InitialAccessTokens, r.SoftwareStatementKeys = slices.Clone(r.InitialAccessTokens), maps.Clone(r.SoftwareStatementKeys)
+		known("Registration.Scopes", r.Scopes)
+		if len(r.GrantTypes) == 0 {
+			r.GrantTypes = []string{grantAuthorizationCode, grantRefreshToken}
+		}
+		if r.UnusedFor == 0 {
+			r.UnusedFor = 24 * time.Hour
+		} else if r.UnusedFor < time.Minute {
+			fault("Registration.UnusedFor", "is %v; it must be at least 1m, the time a user needs to sign in", r.UnusedFor)
+		}
+		if r.RequireSoftwareStatement && len(r.SoftwareStatementKeys) == 0 {
+			fault("Registration.SoftwareStatementKeys", "is empty, and RequireSoftwareStatement is set; give the keys of those who may sign them")
+		}
+		for issuer, keys := range r.SoftwareStatementKeys {
+			if slices.ContainsFunc(keys.Keys, func(k jose.JSONWebKey) bool { return !k.Valid() || !k.IsPublic() }) {
+				fault("Registration.SoftwareStatementKeys", "those of %q are not all public keys", issuer)
+			}
+		}
+		c.Registration = &r
+	}
+	if c.ClientIDMetadata != nil {
+		d := *c.ClientIDMetadata
+		d.Scopes, d.Allow = slices.Clone(d.Scopes), slices.Clone(d.Allow)
+		known("ClientIDMetadata.Scopes", d.Scopes)
+		for _, allowed := range d.Allow {
+			if !allowedClientIDs(allowed) {
+				fault("ClientIDMetadata.Allow", "%q is neither a host such as app.example.com nor a URL such as https://app.example.com/clients/", allowed)
+			}
+		}
+		c.ClientIDMetadata = &d
+	}
+}
+
+// Register handles a request to the registration endpoint (RFC 7591 §3.1). What it returns
+// has been stored.
+func (s *Server) Register(ctx context.Context, req *RegistrationRequest) (*ClientInformation, error) {
+	ctx, release := s.bounded(ctx)
+	defer release()
+	information, err := s.register(ctx, req)
+	if err != nil {
+		return nil, s.report(ctx, err, "", "")
+	}
+	s.emit(ctx, Event{Type: ClientRegistered, ClientID: information.ClientID})
+	return information, nil
+}
+
+func (s *Server) register(ctx context.Context, req *RegistrationRequest) (*ClientInformation, *Error) {
+	if s.config.Registration == nil {
+		return nil, registrationOff()
+	}
+	if err := s.admit(ctx, req); err != nil {
+		return nil, err
+	}
+	p, err := s.propose(ctx, req.Body, nil)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now().UTC()
+	p.client.CreatedAt, p.client.ExpiresAt = now, now.Add(s.config.Registration.UnusedFor)
+	p.client.ID = registeredPrefix + storage.NewGrantID(p.client.ExpiresAt)
+	secret := ""
+	if secretMethod(p.client.TokenEndpointAuthMethod) {
+		var hashed storage.Secret
+		secret, hashed = NewSecret()
+		p.client.Secrets = []storage.Secret{hashed}
+	}
+	if err := s.accept(ctx, p); err != nil {
+		return nil, err
+	}
+	token, digest := newRegistrationToken()
+	p.client.RegistrationAccessToken = digest
+	s.sweepClients(ctx, now)
+	if err := s.config.Storage.PutClient(ctx, *p.client); err != nil {
+		return nil, notStored(err)
+	}
+	return s.information(p, secret, token), nil
+}
+
+func registrationOff() *Error {
+	return failed(accessDenied, "registration_off", "This server does not register clients.")
+}
+
+// notStored: the store failed, or is one that does not take clients at all.
+func notStored(err error) *Error {
+	if errors.Is(err, storage.ErrReadOnly) {
+		return broken("clients_read_only", fmt.Errorf("Config.Registration needs a Storage that stores clients: %w", err))
+	}
+	return unavailable(err)
+}
+
+// admit decides whether a registration is looked at: RFC 7591 §3, with an initial access
+// token unless the endpoint is open. A token that is there must be right even then.
+func (s *Server) admit(ctx context.Context, req *RegistrationRequest) *Error {
+	r := s.config.Registration
+	if req.Authorization == "" {
+		if r.Open {
+			return nil
+		}
+		return failed(invalidBearer, "initial_access_token_missing", "Registration needs an initial access token.")
+	}
+	token, ok := bearer(req.Authorization)
+	if !ok {
+		return failed(invalidBearer, "initial_access_token_invalid", "The initial access token is not valid.")
+	}
+	right, err := s.secrets.match(ctx, &Client{Secrets: r.InitialAccessTokens}, token, s.now())
+	if err != nil {
+		return unavailable(err)
+	}
+	if !right && r.InitialAccessToken != nil {
+		if right, err = r.InitialAccessToken(ctx, token); err != nil {
+			return broken("initial_access_token_hook_failed", err)
+		}
+	}
+	if !right {
+		return failed(invalidBearer, "initial_access_token_invalid", "The initial access token is not valid.")
+	}
+	return nil
+}
+
+// bearer is the token of an Authorization header (RFC 6750 §2.1).
+func bearer(header string) (string, bool) {
+	scheme, token, found := strings.Cut(header, " ")
+	token = strings.TrimLeft(token, " ")
+	return token, found && strings.EqualFold(scheme, "Bearer") && token != "" && len(token) <= maxParameter
+}
+
+// proposal is a client on its way to being registered.
+type proposal struct {
+	client    *Client
+	previous  *Client
+	metadata  clientMetadata
+	statement string // as it was sent; empty if there was none that counts
+	issuer    string // of the statement
+	rejected  []RejectedRedirectURI
+}
+
+// propose makes of the metadata what is to be registered, by the rules of the host.
+func (s *Server) propose(ctx context.Context, body []byte, previous *Client) (*proposal, *Error) {
+	r := s.config.Registration
+	m, err := parseClientMetadata(body)
+	if err != nil {
+		return nil, err
+	}
+	p := &proposal{client: &Client{}, previous: previous, metadata: m}
+	if err := s.readStatement(p); err != nil {
+		return nil, err
+	}
+	c := p.client
+	if err := m.describe(c); err != nil {
+		return nil, err
+	}
+	if p.rejected, err = m.redirects(c); err != nil {
+		return nil, err
+	}
+	if len(p.rejected) > 0 && (r.StrictRedirectURIs || len(c.RedirectURIs) == 0) {
+		err := failed(invalidRedirectURI, "redirect_uri_refused", "A redirect URI cannot be registered. See rejected_redirect_uris.")
+		err.RejectedRedirectURIs = p.rejected
+		return nil, err
+	}
+	if err := m.grants(c, within(r.GrantTypes, s.Metadata().GrantTypesSupported)); err != nil {
+		return nil, err
+	}
+	if slices.Contains(c.GrantTypes, grantAuthorizationCode) && len(c.RedirectURIs) == 0 {
+		return nil, failed(invalidRedirectURI, "redirect_uris_missing", "The client metadata redirect_uris is missing. The authorization code grant needs it.")
+	}
+	if err := m.scope(c, r.Scopes); err != nil {
+		return nil, err
+	}
+	if c.TokenEndpointAuthMethod, err = m.text("token_endpoint_auth_method", maxMetadataText); err != nil {
+		return nil, err
+	}
+	if c.TokenEndpointAuthMethod == "" {
+		c.TokenEndpointAuthMethod = authBasic // RFC 7591 §2
+	}
+	if !slices.Contains(s.registrableMethods(), c.TokenEndpointAuthMethod) {
+		return nil, badMetadata("token_endpoint_auth_method", "is not supported here")
+	}
+	return p, nil
+}
+
+// registrableMethods are the ways to authenticate that a client may register: not
+// client_secret_jwt, for which the secret itself would have to be kept.
+func (s *Server) registrableMethods() []string {
+	return without(s.Metadata().TokenEndpointAuthMethodsSupported, []string{"client_secret_jwt"})
+}
+
+func secretMethod(method string) bool { return method == authBasic || method == authPost }
+
+// accept checks a client, asks the host, and checks what the host made of it. What the
+// client is called, and what authenticates it, is not the hook's to change.
+func (s *Server) accept(ctx context.Context, p *proposal) *Error {
+	if err := s.checkClient(p.client); err != nil {
+		return failed(invalidClientMetadata, "metadata_contradictory", "The client metadata does not fit together, or is not supported here.").because(err)
+	}
+	return s.askPolicy(ctx, s.config.Registration.Policy, p)
+}
+
+// askPolicy is for both kinds of clients that describe themselves.
+func (s *Server) askPolicy(ctx context.Context, policy func(context.Context, *ClientProposal) error, p *proposal) *Error {
+	if policy == nil {
+		return nil
+	}
+	asked := &ClientProposal{Client: cloneClient(p.client), Metadata: maps.Clone(p.metadata), SoftwareStatementIssuer: p.issuer}
+	if p.previous != nil {
+		asked.Previous = cloneClient(p.previous)
+		asked.Previous.Secrets, asked.Previous.RegistrationAccessToken = nil, ""
+	}
+	asked.Client.Secrets = nil
+	if p.previous == nil && strings.HasPrefix(p.client.ID, registeredPrefix) {
+		asked.Client.ID = ""
+	}
+	if err := policy(ctx, asked); err != nil {
+		var refused *Error
+		if errors.As(err, &refused) {
+			return refused.fromHost()
+		}
+		return broken("registration_policy_failed", err)
+	}
+	c := asked.Client
+	c.ID, c.Secrets, c.CreatedAt, c.ExpiresAt = p.client.ID, p.client.Secrets, p.client.CreatedAt, p.client.ExpiresAt
+	c.RegistrationAccessToken = p.client.RegistrationAccessToken
+	if err := s.checkClient(c); err != nil {
+		return broken("registration_policy_failed", fmt.Errorf("the Policy hook made a client that cannot be: %w", err))
+	}
+	p.client = c
+	return nil
+}
+
+// information is the answer about a client as it is registered now.
+func (s *Server) information(p *proposal, secret, token string) *ClientInformation {
+	c := p.client
+	i := &ClientInformation{
+		ClientID: c.ID, ClientIDIssuedAt: c.CreatedAt.Unix(), ClientSecret: secret,
+		RegistrationAccessToken: token, RegistrationClientURI: s.Metadata().RegistrationEndpoint + "/" + c.ID,
+		RedirectURIs: c.RedirectURIs, GrantTypes: grantTypesOf(c), ResponseTypes: []string{},
+		TokenEndpointAuthMethod: c.TokenEndpointAuthMethod, ApplicationType: c.ApplicationType,
+		Scope: strings.Join(c.Scopes, " "), ClientName: c.Name, ClientURI: c.URI, LogoURI: c.LogoURI,
+		PolicyURI: c.PolicyURI, TOSURI: c.TOSURI, JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI,
+		SoftwareID: c.SoftwareID, SoftwareVersion: c.SoftwareVersion, SoftwareStatement: p.statement,
+		TokenEndpointAuthSigningAlg: c.TokenEndpointAuthSigningAlg,
+		TLSClientAuthSubjectDN:      c.TLSClientAuthSubjectDN, TLSClientAuthSANDNS: c.TLSClientAuthSANDNS,
+		TLSClientAuthSANURI: c.TLSClientAuthSANURI, TLSClientAuthSANIP: c.TLSClientAuthSANIP, TLSClientAuthSANEmail: c.TLSClientAuthSANEmail,
+		TLSClientCertificateBoundAccessTokens: c.TLSClientCertificateBoundAccessTokens,
+		DPoPBoundAccessTokens:                 c.DPoPBoundAccessTokens,
+		RequirePushedAuthorizationRequests:    c.RequirePushedAuthorizationRequests,
+		RejectedRedirectURIs:                  p.rejected,
+	}
+	if slices.Contains(i.GrantTypes, grantAuthorizationCode) {
+		i.ResponseTypes = []string{"code"}
+	}
+	if secret != "" {
+		i.ClientSecretExpiresAt = new(int64) // 0: it does not expire
+	}
+	return i
+}
+
+// selfDescribed reports whether nobody but the client itself has said what it is, and the
+// host of the URL that names it, if a URL does.
+func (s *Server) selfDescribed(c *Client) (bool, string) {
+	if s.documents != nil && s.documents.describes(c) {
+		return true, hostOf(c.ID)
+	}
+	return c.RegistrationAccessToken != "", ""
+}
