@@ -155,6 +155,8 @@ func (s *Server) Metadata() *Metadata {
 		RevocationEndpointAuthMethodsSupported:     anyClient,
 		IntrospectionEndpoint:                      base + "/introspect",
 		IntrospectionEndpointAuthMethodsSupported:  confidential,
+		PushedAuthorizationRequestEndpoint:         base + "/par",
+		RequirePushedAuthorizationRequests:         s.config.RequirePushedAuthorizationRequests,
 		CodeChallengeMethodsSupported:              []string{"S256"},
 		AuthorizationResponseIssParameterSupported: true,
 		ProtectedResources:                         resources,
