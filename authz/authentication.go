@@ -2,6 +2,7 @@ package authz
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -66,22 +67,28 @@ func (a *authorization) checkAuthentication(context.Context) *Error {
 		ACRValues: strings.Fields(once(a.params, "acr_values")),
 		LoginHint: once(a.params, "login_hint"),
 	}
+	asked := a.at
+	if a.pushed != nil {
+		asked = a.pushed.IssuedAt
+	}
 	if slices.Contains(a.wanted.Prompt, "login") {
-		a.wanted.Since = a.at
+		a.wanted.Since = asked
 	}
 	if param := once(a.params, "max_age"); param != "" {
 		seconds, err := strconv.ParseUint(param, 10, 31)
 		if err != nil {
 			return failed(invalidRequest, "max_age_malformed", "The max_age parameter must be a number of seconds.")
 		}
-		if since := a.at.Add(-time.Duration(seconds) * time.Second); since.After(a.wanted.Since) {
+		if since := asked.Add(-time.Duration(seconds) * time.Second); since.After(a.wanted.Since) {
 			a.wanted.Since = since
 		}
 	}
 	if seconds, err := strconv.ParseInt(once(a.params, sinceParam), 10, 63); err == nil {
 		since := time.Unix(seconds, 0)
 		a.remembers = !since.After(a.at) && !since.Before(a.earliest().Add(-maxSince))
-		if a.remembers && since.Before(a.wanted.Since) {
+		// A pushed request remembers by itself when it came, and nobody at the browser
+		// loosens it.
+		if a.remembers && a.pushed == nil && since.Before(a.wanted.Since) {
 			a.wanted.Since = since
 		}
 	}
@@ -103,6 +110,9 @@ func (a *authorization) remember() url.Values {
 		if len(values) > 0 && values[0] != "" {
 			params[name] = values
 		}
+	}
+	if a.reference != nil {
+		params = maps.Clone(a.reference)
 	}
 	if !a.wanted.Since.IsZero() || len(a.wanted.ACRValues) > 0 {
 		params.Set(sinceParam, strconv.FormatInt(a.earliest().Unix(), 10))

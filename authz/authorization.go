@@ -25,6 +25,13 @@ type authorization struct {
 	scopes      []string
 	resources   []string // their identifiers
 
+	// pushed is the record of a pushed request; reference, what stands for it in URLs. Both
+	// are nil for one that came by itself. answering tells that the consent page of this
+	// request comes back, maybe for the second time.
+	pushed    *storage.Code
+	reference url.Values
+	answering bool
+
 	wanted    AuthenticationRequest
 	remembers bool // it comes back from the sign-in page
 
@@ -48,6 +55,7 @@ type check func(*authorization, context.Context) *Error
 // consent page comes back, so that what changed in between counts.
 var (
 	checksBeforeRedirect = []check{
+		(*authorization).checkPushedRequest,
 		(*authorization).checkState,
 		(*authorization).checkClient,
 		(*authorization).checkRedirectURI,
@@ -56,6 +64,7 @@ var (
 		(*authorization).checkParameters,
 		(*authorization).checkResponseMode, // by which the others are answered
 		(*authorization).checkUnsupported,
+		(*authorization).checkWasPushed,
 		(*authorization).checkResponseType,
 		(*authorization).checkCodeChallenge,
 		(*authorization).checkScope,
@@ -145,6 +154,9 @@ func (a *authorization) checkClient(ctx context.Context) *Error {
 	id := once(a.params, "client_id")
 	if id == "" {
 		return missing("client_id")
+	}
+	if a.client != nil && a.client.ID == id {
+		return nil // it has authenticated itself
 	}
 	client, err := a.findClient(ctx, id)
 	if err != nil {
@@ -334,6 +346,7 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 		return a.refuse(ctx, a.fromEngine(err), user.Subject), nil
 	}
 	write.Unended = []storage.Unended{{Subject: user.Subject, ClientID: a.client.ID, Since: a.unendedSince}}
+	a.consumePushed(write)
 	response := a.redirect(url.Values{"code": {code}})
 	if page != nil {
 		if err := page.file(write, response); err != nil {
@@ -341,8 +354,10 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 		}
 	}
 	switch err := a.config.Storage.Commit(ctx, *write); {
-	case errors.Is(err, storage.ErrExists) && page != nil:
+	case page != nil && (errors.Is(err, storage.ErrExists) || errors.Is(err, storage.ErrConsumed)):
 		return a.answerAgain(ctx, user, page)
+	case a.pushed != nil && (errors.Is(err, storage.ErrConsumed) || errors.Is(err, storage.ErrNotFound)):
+		return nil, a.pushedGone(ctx, user.Subject)
 	case errors.Is(err, storage.ErrRevoked):
 		return a.refuse(ctx, failed(accessDenied, "ended_meanwhile", "The user's authorizations were ended while this one was being given. Start again.").because(err), user.Subject), nil
 	case err != nil:

@@ -49,6 +49,10 @@ type Config struct {
 	// to know (RFC 9470 §7).
 	ACRValues []string
 
+	// RequirePushedAuthorizationRequests refuses authorization requests that were not
+	// pushed (RFC 9126 §5). Clients may require it for themselves.
+	RequirePushedAuthorizationRequests bool
+
 	// Clients are registered in code; they come before those in Storage and are not
 	// stored there.
 	Clients []Client
@@ -159,6 +163,11 @@ type Config struct {
 type Lifetimes struct {
 	AuthorizationCode time.Duration // default 60 s, at most 10 minutes (RFC 6749 §4.1.2)
 	AccessToken       time.Duration // default 1 h, at most 24 h
+
+	// PushedRequest is how long a pushed authorization request waits to be shown to the
+	// user, who then has an hour to sign in and decide. Default 60 s, at most 10 minutes
+	// (RFC 9126 §2.2).
+	PushedRequest time.Duration
 
 	// RefreshTokenIdle is how long a refresh token waits to be used; every use
 	// yields a new one that waits as long. Default 90 days.

@@ -177,6 +177,7 @@ func (s *Server) SubmitConsent(ctx context.Context, sub *ConsentSubmission) (*Au
 		return nil, s.report(ctx, broken("interaction_unreadable", err), "", "")
 	}
 	a := s.newAuthorization(params, at)
+	a.answering = true
 	if response, err := a.validate(ctx); response != nil || err != nil {
 		return response, asError(err)
 	}

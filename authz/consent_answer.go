@@ -67,6 +67,9 @@ func (p *answeredPage) file(w *storage.Write, response *AuthorizationResponse) e
 // answerAgain handles an answer to a page that has been answered.
 func (a *authorization) answerAgain(ctx context.Context, user *User, p *answeredPage) (*AuthorizationResponse, error) {
 	code, err := a.config.Storage.Code(ctx, p.digest())
+	if errors.Is(err, storage.ErrNotFound) && a.pushed != nil {
+		return nil, a.pushedGone(ctx, user.Subject) // in another window
+	}
 	if err != nil {
 		return a.refuse(ctx, unavailable(err), user.Subject), nil
 	}
@@ -89,12 +92,15 @@ func (a *authorization) deny(ctx context.Context, user *User, p *answeredPage) (
 	denied := failed(accessDenied, "denied_by_user", "The user denied the request.")
 	response := a.redirect(url.Values{"error": {denied.Code}, "error_description": {denied.Description}})
 	write := storage.Write{At: a.at}
+	a.consumePushed(&write)
 	if err := p.file(&write, response); err != nil {
 		return a.refuse(ctx, broken("answer_unsealable", err), user.Subject), nil
 	}
 	switch err := a.config.Storage.Commit(ctx, write); {
-	case errors.Is(err, storage.ErrExists):
+	case errors.Is(err, storage.ErrExists), errors.Is(err, storage.ErrConsumed):
 		return a.answerAgain(ctx, user, p)
+	case a.pushed != nil && errors.Is(err, storage.ErrNotFound):
+		return nil, a.pushedGone(ctx, user.Subject)
 	case err != nil:
 		return a.refuse(ctx, unavailable(err), user.Subject), nil
 	}

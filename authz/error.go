@@ -65,6 +65,7 @@ const (
 	invalidScope            = "invalid_scope"
 	invalidTarget           = "invalid_target" // RFC 8707 §2
 	accessDenied            = "access_denied"
+	invalidRequestURI       = "invalid_request_uri" // RFC 9101 §6.2
 	serverError             = "server_error"
 	temporarilyUnavailable  = "temporarily_unavailable"
 	loginRequired           = "login_required"   // OpenID Connect Core §3.1.2.6

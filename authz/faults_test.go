@@ -56,6 +56,21 @@ var flows = []flow{
 		}
 		return func() string { response, err := s.submit(sub); return s.outcome(t, response, err) }
 	}, "code"},
+	{"push", func(t *testing.T, s *server) func() string {
+		return func() string { _, err := s.push(web); return outcomeOf(t, err) }
+	}, "ok"},
+	{"pushed, shown", func(t *testing.T, s *server) func() string {
+		params := referTo(web, must(s.push(web))(t))
+		return func() string { return s.visited(t, params) }
+	}, "ask"},
+	{"pushed, first party", func(t *testing.T, s *server) func() string {
+		params := referTo(first, must(s.push(first))(t))
+		return func() string { return s.visited(t, params) }
+	}, "code"},
+	{"pushed, approval", func(t *testing.T, s *server) func() string {
+		sub := submission(must(s.visit(referTo(web, must(s.push(web))(t))))(t).Consent)
+		return func() string { response, err := s.submit(sub); return s.outcome(t, response, err) }
+	}, "code"},
 	{"code", func(t *testing.T, s *server) func() string {
 		code := s.code(t, web)
 		return func() string { _, err := s.redeem(web, code); return outcomeOf(t, err) }

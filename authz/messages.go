@@ -133,6 +133,8 @@ type Metadata struct {
 	RevocationEndpointAuthMethodsSupported     []string `json:"revocation_endpoint_auth_methods_supported"`
 	IntrospectionEndpoint                      string   `json:"introspection_endpoint"`
 	IntrospectionEndpointAuthMethodsSupported  []string `json:"introspection_endpoint_auth_methods_supported"`
+	PushedAuthorizationRequestEndpoint         string   `json:"pushed_authorization_request_endpoint"`           // RFC 9126 §5
+	RequirePushedAuthorizationRequests         bool     `json:"require_pushed_authorization_requests,omitempty"` // RFC 9126 §5
 	CodeChallengeMethodsSupported              []string `json:"code_challenge_methods_supported"`
 	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
 	ProtectedResources                         []string `json:"protected_resources,omitempty"`                  // RFC 9728 §4

@@ -34,6 +34,7 @@ func TestRFC8414_Section2(t *testing.T) {
 			TokenEndpointAuthMethodsSupported:          []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
 			RevocationEndpointAuthMethodsSupported:     []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
 			IntrospectionEndpointAuthMethodsSupported:  []string{"client_secret_basic", "client_secret_post", "private_key_jwt"},
+			PushedAuthorizationRequestEndpoint:         test.base + "/par",
 			CodeChallengeMethodsSupported:              []string{"S256"},
 			AuthorizationResponseIssParameterSupported: true,
 			ProtectedResources:                         []string{test.issuer},
@@ -99,7 +100,7 @@ func TestRFC8414_Section2_names(t *testing.T) {
 	want := strings.Fields(`authorization_endpoint authorization_response_iss_parameter_supported code_challenge_methods_supported
 		grant_types_supported introspection_endpoint introspection_endpoint_auth_methods_supported
 		introspection_endpoint_auth_signing_alg_values_supported issuer jwks_uri
-		protected_resources response_modes_supported response_types_supported revocation_endpoint revocation_endpoint_auth_methods_supported
+		protected_resources pushed_authorization_request_endpoint response_modes_supported response_types_supported revocation_endpoint revocation_endpoint_auth_methods_supported
 		revocation_endpoint_auth_signing_alg_values_supported
 		scopes_supported token_endpoint token_endpoint_auth_methods_supported
 		token_endpoint_auth_signing_alg_values_supported`)

@@ -68,7 +68,7 @@ func New(config Config) (*Server, error) {
 	s.paths.prefix = issuer.Path + config.Prefix
 	s.paths.authorization = s.paths.prefix + "/authorize"
 	m := s.Metadata()
-	s.audiences = []string{m.Issuer, m.TokenEndpoint}
+	s.audiences = []string{m.Issuer, m.TokenEndpoint, m.PushedAuthorizationRequestEndpoint} // RFC 9126 §2
 	if alias, there := m.MTLSEndpointAliases["token_endpoint"]; there {
 		s.audiences = append(s.audiences, alias)
 	}
@@ -167,6 +167,8 @@ func (s *Server) Metadata() *Metadata {
 		RevocationEndpointAuthMethodsSupported:     anyClient,
 		IntrospectionEndpoint:                      base + "/introspect",
 		IntrospectionEndpointAuthMethodsSupported:  confidential,
+		PushedAuthorizationRequestEndpoint:         base + "/par",
+		RequirePushedAuthorizationRequests:         s.config.RequirePushedAuthorizationRequests,
 		CodeChallengeMethodsSupported:              []string{"S256"},
 		AuthorizationResponseIssParameterSupported: true,
 		ProtectedResources:                         resources,
@@ -182,6 +184,7 @@ func (s *Server) Metadata() *Metadata {
 		there := origin + strings.TrimPrefix(base, s.origin())
 		m.MTLSEndpointAliases = map[string]string{
 			"token_endpoint": there + "/token", "revocation_endpoint": there + "/revoke", "introspection_endpoint": there + "/introspect",
+			"pushed_authorization_request_endpoint": there + "/par",
 		}
 	}
 	if s.config.Registration != nil {

@@ -8,6 +8,7 @@
 //
 //	/oauth2/authorize    GET, POST  authorization endpoint (RFC 6749 §3.1)
 //	/oauth2/consent      POST       the answer of the consent page
+//	/oauth2/par          POST       pushed authorization requests (RFC 9126)
 //	/oauth2/token        POST       token endpoint (RFC 6749 §3.2)
 //	/oauth2/introspect   POST       introspection endpoint (RFC 7662)
 //	/oauth2/revoke       POST       revocation endpoint (RFC 7009)
@@ -16,7 +17,7 @@
 //	/.well-known/oauth-protected-resource       that of resources under the issuer's origin (RFC 9728)
 //
 // A host with another router takes [New], or each endpoint by itself: [Authorization],
-// [Consent], [Token], [Introspection], [Revocation], [JWKS], [Metadata]. [Protect] puts
+// [Consent], [PushedAuthorization], [Token], [Introspection], [Revocation], [JWKS], [Metadata]. [Protect] puts
 // an API in the same process behind access tokens. [Check] tells whether all of it can
 // be reached as clients will.
 //

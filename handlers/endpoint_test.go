@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	forPrograms = []string{"/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"}
+	forPrograms = []string{"/oauth2/par", "/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"}
 	forPeople   = []string{"/oauth2/authorize", "/oauth2/consent"}
 	documents   = []string{"/oauth2/jwks", "/.well-known/oauth-authorization-server"}
 )
@@ -26,7 +26,7 @@ func TestMethods(t *testing.T) {
 	h := newHost(t, handlers.Options{})
 	allow := map[string]string{
 		"/oauth2/authorize": "GET, POST", "/oauth2/consent": "POST",
-		"/oauth2/token": "POST", "/oauth2/introspect": "POST", "/oauth2/revoke": "POST",
+		"/oauth2/par": "POST", "/oauth2/token": "POST", "/oauth2/introspect": "POST", "/oauth2/revoke": "POST",
 		"/oauth2/jwks": "GET, HEAD", "/.well-known/oauth-authorization-server": "GET, HEAD",
 	}
 	for path, allowed := range allow {

@@ -92,13 +92,14 @@ func New(as *authz.Server, options ...Options) http.Handler {
 func routes(as *authz.Server, options []Options) map[string]http.Handler {
 	m := as.Metadata()
 	endpoints := map[string]http.Handler{
-		pathOf(m.AuthorizationEndpoint): Authorization(as, options...),
-		consentPath(as):                 Consent(as, options...),
-		pathOf(m.TokenEndpoint):         Token(as, options...),
-		pathOf(m.IntrospectionEndpoint): Introspection(as, options...),
-		pathOf(m.RevocationEndpoint):    Revocation(as, options...),
-		pathOf(m.JWKSURI):               JWKS(as, options...),
-		wellKnown + pathOf(m.Issuer):    Metadata(as, options...),
+		pathOf(m.AuthorizationEndpoint):              Authorization(as, options...),
+		consentPath(as):                              Consent(as, options...),
+		pathOf(m.PushedAuthorizationRequestEndpoint): PushedAuthorization(as, options...),
+		pathOf(m.TokenEndpoint):                      Token(as, options...),
+		pathOf(m.IntrospectionEndpoint):              Introspection(as, options...),
+		pathOf(m.RevocationEndpoint):                 Revocation(as, options...),
+		pathOf(m.JWKSURI):                            JWKS(as, options...),
+		wellKnown + pathOf(m.Issuer):                 Metadata(as, options...),
 	}
 	if m.RegistrationEndpoint != "" {
 		endpoints[pathOf(m.RegistrationEndpoint)] = Registration(as, options...)
