@@ -58,6 +58,7 @@ var (
 		(*authorization).checkUnsupported,
 		(*authorization).checkResponseType,
 		(*authorization).checkCodeChallenge,
+		(*authorization).checkDPoPKey,
 		(*authorization).checkScope,
 		(*authorization).checkResource,
 		(*authorization).checkPrompt,
@@ -269,6 +270,7 @@ func (a *authorization) engineRequest() *engine.AuthorizationRequest {
 		Parameters:    a.params,
 		RedirectURI:   a.redirectURI,
 		Scopes:        a.scopes,
+		Confirmation:  a.dpopKey().claim(),
 		At:            a.at,
 		CodeExpiresAt: a.at.Add(a.config.Lifetimes.AuthorizationCode),
 	}

@@ -79,6 +79,9 @@ func (c *Config) complete() error {
 			fault("AllowedOrigins", "%q: write scheme, host and, where it is not the default, port, such as https://app.example.com", origin)
 		}
 	}
+	if c.DPoPNonces && !c.DPoP {
+		fault("DPoPNonces", "is on, but DPoP is not; turn that on as well")
+	}
 	if c.Prefix == "" {
 		c.Prefix = "/oauth2"
 	} else if !plainPath(c.Prefix) {

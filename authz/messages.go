@@ -129,4 +129,5 @@ type Metadata struct {
 	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
 	ProtectedResources                         []string `json:"protected_resources,omitempty"`                  // RFC 9728 §4
 	ACRValuesSupported                         []string `json:"acr_values_supported,omitempty"`                 // RFC 9470 §7
+	DPoPSigningAlgValuesSupported              []string `json:"dpop_signing_alg_values_supported,omitempty"`    // RFC 9449 §5.1
 }

@@ -21,7 +21,7 @@ const (
 // grant when it comes back, unless it comes back at once with the same request: then
 // the answer got lost on the way, or two tabs had the same idea, and the same answer
 // is given again.
-func (s *Server) refresh(ctx context.Context, r *engine.TokenRequest) (*accessTokenAnswer, *Error) {
+func (s *Server) refresh(ctx context.Context, p *tokenPolicy, r *engine.TokenRequest) (*accessTokenAnswer, *Error) {
 	presented := r.Parameters.Get("refresh_token")
 	if presented == "" {
 		return nil, missing("refresh_token")
@@ -32,12 +32,12 @@ func (s *Server) refresh(ctx context.Context, r *engine.TokenRequest) (*accessTo
 			return nil, refused
 		}
 	}
-	token, refused := s.findRefreshToken(ctx, r, presented)
+	token, refused := s.findRefreshToken(ctx, p, r, presented)
 	if refused != nil {
 		return nil, refused
 	}
 	if !token.ConsumedAt.IsZero() {
-		return s.refreshAgain(ctx, r, presented, token)
+		return s.refreshAgain(ctx, p, r, presented, token)
 	}
 	r.Refresh = token
 	issued, _, err := s.engine.Token(ctx, r)
@@ -47,22 +47,23 @@ func (s *Server) refresh(ctx context.Context, r *engine.TokenRequest) (*accessTo
 	if !issued.ExpiresAt.After(r.At) {
 		return nil, badGrant(reasonGrantEnding)
 	}
-	answer := answerOf(issued)
+	answer := p.answerOf(issued)
 	if s.config.Lifetimes.RefreshGrace > 0 {
 		if issued.Write.ConsumeTokens[0].Answer, err = fileAnswer(presented, r, answer); err != nil {
 			return nil, broken("answer_unsealable", err)
 		}
 	}
+	p.useProof(issued.Write)
 	switch err := s.config.Storage.Commit(ctx, *issued.Write); {
 	case err == nil:
 		s.emit(ctx, Event{Type: TokenRefreshed, ClientID: r.Client.ID, Subject: issued.Grant.Subject, GrantID: issued.Grant.ID, Scopes: issued.Scopes})
 		return answer, nil
 	case errors.Is(err, storage.ErrConsumed):
 		// Another request was faster. What we made is forgotten; its answer is ours.
-		if token, refused = s.findRefreshToken(ctx, r, presented); refused != nil {
+		if token, refused = s.findRefreshToken(ctx, p, r, presented); refused != nil {
 			return nil, refused
 		}
-		return s.refreshAgain(ctx, r, presented, token)
+		return s.refreshAgain(ctx, p, r, presented, token)
 	default:
 		return nil, notCommitted(err)
 	}
@@ -70,7 +71,7 @@ func (s *Server) refresh(ctx context.Context, r *engine.TokenRequest) (*accessTo
 
 // findRefreshToken reads and judges the presented token. One of another client is as
 // unknown as a random one, so that a stranger cannot end the grant with it.
-func (s *Server) findRefreshToken(ctx context.Context, r *engine.TokenRequest, presented string) (*storage.Token, *Error) {
+func (s *Server) findRefreshToken(ctx context.Context, p *tokenPolicy, r *engine.TokenRequest, presented string) (*storage.Token, *Error) {
 	token, err := s.config.Storage.Token(ctx, digestOf(presented))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -85,12 +86,14 @@ func (s *Server) findRefreshToken(ctx context.Context, r *engine.TokenRequest, p
 		return nil, badGrant("refresh_token_revoked")
 	case !r.At.Before(token.ExpiresAt):
 		return nil, badGrant("refresh_token_expired")
+	case !p.held.confirms(token.Confirmation): // RFC 9449 §5, and before a replay means anything
+		return nil, badGrant("refresh_token_bound_to_another_key")
 	}
 	return token, nil
 }
 
 // refreshAgain answers a refresh token that has been used before.
-func (s *Server) refreshAgain(ctx context.Context, r *engine.TokenRequest, presented string, token *storage.Token) (*accessTokenAnswer, *Error) {
+func (s *Server) refreshAgain(ctx context.Context, p *tokenPolicy, r *engine.TokenRequest, presented string, token *storage.Token) (*accessTokenAnswer, *Error) {
 	grant, err := s.config.Storage.Grant(ctx, token.GrantID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -105,6 +108,11 @@ func (s *Server) refreshAgain(ctx context.Context, r *engine.TokenRequest, prese
 	age := r.At.Sub(token.ConsumedAt)
 	if age < s.config.Lifetimes.RefreshGrace && age > -s.config.Lifetimes.RefreshGrace {
 		if answer := openAnswer(presented, r, token.Answer); answer != nil {
+			if w := (storage.Write{At: r.At}); p.useProof(&w) {
+				if err := s.config.Storage.Commit(ctx, w); err != nil {
+					return nil, notCommitted(err)
+				}
+			}
 			return answer, nil
 		}
 	}
@@ -138,7 +146,11 @@ func openAnswer(presented string, r *engine.TokenRequest, sealed []byte) *access
 
 // askedOf is the part of a refresh request that shapes its answer.
 func askedOf(r *engine.TokenRequest) string {
-	return sorted(r.Scopes) + "\n" + sorted(r.Parameters["resource"])
+	asked := sorted(r.Scopes) + "\n" + sorted(r.Parameters["resource"])
+	if r.Confirmation != nil {
+		asked += "\n" + string(r.Confirmation)
+	}
+	return asked
 }
 
 func sorted(list []string) string {

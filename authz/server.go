@@ -14,6 +14,7 @@ import (
 	"github.com/grantor-oauth/grantor/authz/internal/engine"
 	"github.com/grantor-oauth/grantor/authz/internal/fetch"
 	"github.com/grantor-oauth/grantor/authz/internal/keyring"
+	"github.com/grantor-oauth/grantor/authz/resource/dpop"
 )
 
 // Server is the authorization server. Its methods take protocol requests and
@@ -36,6 +37,7 @@ type Server struct {
 	engine   *engine.Engine
 	secrets  *secrets
 	verified *verified
+	nonces   *dpop.Nonces // nil for none
 }
 
 // New makes a server. On first start it makes the signing keys and stores them. The
@@ -79,6 +81,11 @@ func New(config Config) (*Server, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("authz: %w", err)
+	}
+	if config.DPoPNonces {
+		s.nonces = &dpop.Nonces{Clock: s.now, Keys: func(ctx context.Context) ([][]byte, error) {
+			return s.keys.Derived(ctx, "dpop nonces")
+		}}
 	}
 	s.engine = engine.New(engine.Config{
 		Store:           config.Storage,
@@ -139,6 +146,10 @@ func (s *Server) Metadata() *Metadata {
 	for i := range s.resources {
 		resources[i] = s.resources[i].Identifier
 	}
+	var proofAlgs []string
+	if s.config.DPoP {
+		proofAlgs = dpop.Algorithms()
+	}
 	confidential := []string{authBasic, authPost}
 	anyClient := append(slices.Clone(confidential), authNone)
 	return &Metadata{
@@ -159,6 +170,7 @@ func (s *Server) Metadata() *Metadata {
 		AuthorizationResponseIssParameterSupported: true,
 		ProtectedResources:                         resources,
 		ACRValuesSupported:                         slices.Clone(s.config.ACRValues),
+		DPoPSigningAlgValuesSupported:              proofAlgs,
 	}
 }
 
