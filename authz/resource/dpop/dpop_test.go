@@ -97,8 +97,7 @@ func reasonOf(err error) string {
 
 func TestRFC9449_Section4_3(t *testing.T) {
 	good := sign(goodHeader, goodClaims)
-	publicKey := jwk(key.Public())
-	private := strings.TrimSuffix(publicKey, "}") + `,"d":"` + b64(key.D.FillBytes(make([]byte, 32))) + `"}`
+	publicKey, private := jwk(key.Public()), jwk(key)
 	p384, _ := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	other, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	header := func(typ, alg, jwk string) string {
