@@ -67,6 +67,7 @@ var (
 		(*authorization).checkWasPushed,
 		(*authorization).checkResponseType,
 		(*authorization).checkCodeChallenge,
+		(*authorization).checkDPoPKey,
 		(*authorization).checkScope,
 		(*authorization).checkResource,
 		(*authorization).checkPrompt,
@@ -281,6 +282,7 @@ func (a *authorization) engineRequest() *engine.AuthorizationRequest {
 		Parameters:    a.params,
 		RedirectURI:   a.redirectURI,
 		Scopes:        a.scopes,
+		Confirmation:  a.dpopKey().claim(),
 		At:            a.at,
 		CodeExpiresAt: a.at.Add(a.config.Lifetimes.AuthorizationCode),
 	}

@@ -197,6 +197,9 @@ func (s *Server) checkClient(c *Client) error {
 	checkLifetime(fault, "AccessTokenLifetime", c.AccessTokenLifetime, maxAccessToken)
 	checkLifetime(fault, "RefreshTokenIdle", c.RefreshTokenIdle, maxRefreshToken)
 	checkLifetime(fault, "RefreshTokenLifetime", c.RefreshTokenLifetime, maxRefreshToken)
+	if c.DPoPBoundAccessTokens && !s.config.DPoP {
+		fault("DPoPBoundAccessTokens", "needs Config.DPoP; turn that on")
+	}
 	for _, origin := range c.AllowedOrigins {
 		if !isOrigin(origin) {
 			fault("AllowedOrigins", "%q: write scheme, host and, where it is not the default, port, such as https://app.example.com", origin)

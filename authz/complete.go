@@ -86,6 +86,9 @@ func (c *Config) complete() error {
 	case !isOrigin(c.MutualTLSOrigin) || !strings.HasPrefix(c.MutualTLSOrigin, "https://"):
 		fault("MutualTLSOrigin", "%q: write scheme, host and, where it is not the default, port, such as https://mtls.example.com", c.MutualTLSOrigin)
 	}
+	if c.DPoPNonces && !c.DPoP {
+		fault("DPoPNonces", "is on, but DPoP is not; turn that on as well")
+	}
 	if c.Prefix == "" {
 		c.Prefix = "/oauth2"
 	} else if !plainPath(c.Prefix) {

@@ -147,6 +147,15 @@ type Config struct {
 	// Scheme, host and port, such as https://mtls.example.com; clients find it in the
 	// metadata (RFC 8705 §5).
 	MutualTLSOrigin string
+	// DPoP lets clients bind their tokens to a key that they prove to hold with every
+	// request (RFC 9449). Tokens of clients that do not ask for it stay bearer tokens, unless
+	// Client.DPoPBoundAccessTokens demands it. Without it, DPoP headers are not looked at.
+	DPoP bool
+
+	// DPoPNonces has each proof carry a value that the server gave out in the last minutes
+	// (RFC 9449 §8), so that none can be made in advance. Clients learn it from a first
+	// request that is refused.
+	DPoPNonces bool
 
 	// HTTPClient fetches what clients name by URL: their key sets and metadata documents.
 	// Nil for one that connects to public addresses only. One of the host's has to see to

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/grantor-oauth/grantor/authz/resource/dpop"
 )
 
 // Error is a protocol error: what RFC 6749 §5.2 and its relatives call an error
@@ -64,6 +66,8 @@ const (
 	unsupportedTokenType    = "unsupported_token_type" // RFC 7009 §2.2.1
 	invalidScope            = "invalid_scope"
 	invalidTarget           = "invalid_target" // RFC 8707 §2
+	invalidDPoPProof        = dpop.InvalidProof
+	useDPoPNonce            = dpop.UseNonce
 	accessDenied            = "access_denied"
 	invalidRequestURI       = "invalid_request_uri" // RFC 9101 §6.2
 	serverError             = "server_error"

@@ -149,4 +149,5 @@ type Metadata struct {
 	MTLSEndpointAliases                   map[string]string `json:"mtls_endpoint_aliases,omitempty"`                      // RFC 8705 §5
 	RegistrationEndpoint                  string            `json:"registration_endpoint,omitempty"`                      // RFC 7591 §3
 	ClientIDMetadataDocumentSupported     bool              `json:"client_id_metadata_document_supported,omitempty"`
+	DPoPSigningAlgValuesSupported         []string          `json:"dpop_signing_alg_values_supported,omitempty"` // RFC 9449 §5.1
 }

@@ -37,7 +37,7 @@ func (s *Server) refresh(ctx context.Context, p *tokenPolicy, r *engine.TokenReq
 		return nil, refused
 	}
 	if !token.ConsumedAt.IsZero() {
-		return s.refreshAgain(ctx, r, presented, token)
+		return s.refreshAgain(ctx, p, r, presented, token)
 	}
 	r.Refresh = token
 	issued, _, err := s.engine.Token(ctx, r)
@@ -47,12 +47,13 @@ func (s *Server) refresh(ctx context.Context, p *tokenPolicy, r *engine.TokenReq
 	if !issued.ExpiresAt.After(r.At) {
 		return nil, badGrant(reasonGrantEnding)
 	}
-	answer := answerOf(issued)
+	answer := p.answerOf(issued)
 	if s.config.Lifetimes.RefreshGrace > 0 {
 		if issued.Write.ConsumeTokens[0].Answer, err = fileAnswer(presented, r, answer); err != nil {
 			return nil, broken("answer_unsealable", err)
 		}
 	}
+	p.useProof(issued.Write)
 	switch err := s.config.Storage.Commit(ctx, *issued.Write); {
 	case err == nil:
 		s.emit(ctx, Event{Type: TokenRefreshed, ClientID: r.Client.ID, Subject: issued.Grant.Subject, GrantID: issued.Grant.ID, Scopes: issued.Scopes})
@@ -62,7 +63,7 @@ func (s *Server) refresh(ctx context.Context, p *tokenPolicy, r *engine.TokenReq
 		if token, refused = s.findRefreshToken(ctx, p, r, presented); refused != nil {
 			return nil, refused
 		}
-		return s.refreshAgain(ctx, r, presented, token)
+		return s.refreshAgain(ctx, p, r, presented, token)
 	default:
 		return nil, notCommitted(err)
 	}
@@ -85,14 +86,14 @@ func (s *Server) findRefreshToken(ctx context.Context, p *tokenPolicy, r *engine
 		return nil, badGrant("refresh_token_revoked")
 	case !r.At.Before(token.ExpiresAt):
 		return nil, badGrant("refresh_token_expired")
-	case !p.held.confirms(token.Confirmation): // RFC 8705 §7.1, and before a replay means anything
+	case !p.held.confirms(token.Confirmation): // RFC 8705 §7.1, RFC 9449 §5, and before a replay means anything
 		return nil, badGrant("refresh_token_bound_to_another_key")
 	}
 	return token, nil
 }
 
 // refreshAgain answers a refresh token that has been used before.
-func (s *Server) refreshAgain(ctx context.Context, r *engine.TokenRequest, presented string, token *storage.Token) (*accessTokenAnswer, *Error) {
+func (s *Server) refreshAgain(ctx context.Context, p *tokenPolicy, r *engine.TokenRequest, presented string, token *storage.Token) (*accessTokenAnswer, *Error) {
 	grant, err := s.config.Storage.Grant(ctx, token.GrantID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -107,6 +108,11 @@ func (s *Server) refreshAgain(ctx context.Context, r *engine.TokenRequest, prese
 	age := r.At.Sub(token.ConsumedAt)
 	if age < s.config.Lifetimes.RefreshGrace && age > -s.config.Lifetimes.RefreshGrace {
 		if answer := openAnswer(presented, r, token.Answer); answer != nil {
+			if w := (storage.Write{At: r.At}); p.useProof(&w) {
+				if err := s.config.Storage.Commit(ctx, w); err != nil {
+					return nil, notCommitted(err)
+				}
+			}
 			return answer, nil
 		}
 	}
@@ -140,7 +146,11 @@ func openAnswer(presented string, r *engine.TokenRequest, sealed []byte) *access
 
 // askedOf is the part of a refresh request that shapes its answer.
 func askedOf(r *engine.TokenRequest) string {
-	return sorted(r.Scopes) + "\n" + sorted(r.Parameters["resource"])
+	asked := sorted(r.Scopes) + "\n" + sorted(r.Parameters["resource"])
+	if r.Confirmation != nil {
+		asked += "\n" + string(r.Confirmation)
+	}
+	return asked
 }
 
 func sorted(list []string) string {

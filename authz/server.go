@@ -14,6 +14,7 @@ import (
 	"github.com/grantor-oauth/grantor/authz/internal/engine"
 	"github.com/grantor-oauth/grantor/authz/internal/fetch"
 	"github.com/grantor-oauth/grantor/authz/internal/keyring"
+	"github.com/grantor-oauth/grantor/authz/resource/dpop"
 )
 
 // Server is the authorization server. Its methods take protocol requests and
@@ -37,6 +38,7 @@ type Server struct {
 	engine   *engine.Engine
 	secrets  *secrets
 	verified *verified
+	nonces   *dpop.Nonces // nil for none
 
 	clientKeys    *clientKeys
 	documents     *documents // nil if Config.ClientIDMetadata is
@@ -91,6 +93,11 @@ func New(config Config) (*Server, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("authz: %w", err)
+	}
+	if config.DPoPNonces {
+		s.nonces = &dpop.Nonces{Clock: s.now, Keys: func(ctx context.Context) ([][]byte, error) {
+			return s.keys.Derived(ctx, "dpop nonces")
+		}}
 	}
 	s.engine = engine.New(engine.Config{
 		Store:           config.Storage,
@@ -151,6 +158,10 @@ func (s *Server) Metadata() *Metadata {
 	for i := range s.resources {
 		resources[i] = s.resources[i].Identifier
 	}
+	var proofAlgs []string
+	if s.config.DPoP {
+		proofAlgs = dpop.Algorithms()
+	}
 	confidential := s.authMethods()
 	anyClient := append(slices.Clone(confidential), authNone)
 	m := &Metadata{
@@ -179,6 +190,7 @@ func (s *Server) Metadata() *Metadata {
 		IntrospectionEndpointAuthSigningAlgValuesSupported: s.assertionAlgs(),
 		TLSClientCertificateBoundAccessTokens:              s.config.MutualTLS,
 		ClientIDMetadataDocumentSupported:                  s.documents != nil,
+		DPoPSigningAlgValuesSupported:                      proofAlgs,
 	}
 	if origin := s.config.MutualTLSOrigin; origin != "" {
 		there := origin + strings.TrimPrefix(base, s.origin())

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/grantor-oauth/grantor/authz/internal/engine"
+	"github.com/grantor-oauth/grantor/authz/resource/dpop"
 	"github.com/grantor-oauth/grantor/storage"
 )
 
@@ -66,13 +67,13 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 	}
 	policy := &tokenPolicy{Server: s, client: client, params: req.Parameters, at: r.At}
 	r.Policy = policy
-	if err := policy.bind(req, r); err != nil {
+	if err := policy.bind(ctx, req, r); err != nil {
 		return client, nil, err
 	}
 	var answer *accessTokenAnswer
 	switch grantType {
 	case grantAuthorizationCode:
-		answer, err = s.redeemCode(ctx, r)
+		answer, err = s.redeemCode(ctx, policy, r)
 	case grantRefreshToken:
 		answer, err = s.refresh(ctx, policy, r)
 	case grantClientCredentials:
@@ -89,6 +90,7 @@ type tokenPolicy struct {
 	at     time.Time
 
 	held         confirmation // the keys that the request proves to hold
+	proof        *dpop.Proof  // to be used up with what is issued; nil if there is none
 	confirmation []byte       // the cnf claim of what is issued; nil for a bearer token
 }
 
@@ -115,7 +117,7 @@ func (p *tokenPolicy) RefreshTokenExpiresAt(grant *storage.Grant) time.Time {
 }
 
 // redeemCode: RFC 6749 §4.1.3.
-func (s *Server) redeemCode(ctx context.Context, r *engine.TokenRequest) (*accessTokenAnswer, *Error) {
+func (s *Server) redeemCode(ctx context.Context, p *tokenPolicy, r *engine.TokenRequest) (*accessTokenAnswer, *Error) {
 	for _, name := range []string{"code", "code_verifier"} { // RFC 7636 §4.5
 		if r.Parameters.Get(name) == "" {
 			return nil, missing(name)
@@ -131,6 +133,7 @@ func (s *Server) redeemCode(ctx context.Context, r *engine.TokenRequest) (*acces
 	if err != nil {
 		return nil, s.fromEngine(err)
 	}
+	p.useProof(issued.Write)
 	switch err := s.config.Storage.Commit(ctx, *issued.Write); {
 	case err == nil:
 	case errors.Is(err, storage.ErrConsumed):
@@ -143,7 +146,7 @@ func (s *Server) redeemCode(ctx context.Context, r *engine.TokenRequest) (*acces
 		return nil, notCommitted(err)
 	}
 	s.emit(ctx, Event{Type: TokenIssued, ClientID: r.Client.ID, Subject: issued.Grant.Subject, GrantID: issued.Grant.ID, Scopes: issued.Scopes})
-	return answerOf(issued), nil
+	return p.answerOf(issued), nil
 }
 
 // issueToClient: RFC 6749 §4.4. There is nothing for the engine to judge: no user, no
@@ -178,13 +181,14 @@ func (s *Server) issueToClient(ctx context.Context, p *tokenPolicy) (*accessToke
 	if err != nil {
 		return nil, s.fromEngine(err)
 	}
-	if len(w.Tokens) > 0 {
+	p.useProof(&w)
+	if len(w.Tokens) > 0 || len(w.Codes) > 0 {
 		if err := s.config.Storage.Commit(ctx, w); err != nil {
 			return nil, notCommitted(err)
 		}
 	}
 	s.emit(ctx, Event{Type: TokenIssued, ClientID: p.client.ID, Scopes: scopes})
-	return answerOf(&engine.Issued{AccessToken: token, ExpiresAt: expiresAt, Scopes: scopes}), nil
+	return p.answerOf(&engine.Issued{AccessToken: token, ExpiresAt: expiresAt, Scopes: scopes}), nil
 }
 
 // endReplayed ends the grant whose code or refresh token came back (RFC 6749 §4.1.2,
@@ -213,15 +217,17 @@ func notCommitted(err error) *Error {
 		return badGrant("already_consumed").because(err)
 	case errors.Is(err, storage.ErrRevoked), errors.Is(err, storage.ErrNotFound):
 		return badGrant("grant_revoked").because(err)
+	case errors.Is(err, storage.ErrExists):
+		return proofRefused(dpop.Replayed()) // the one thing added that may be there already
 	}
 	return unavailable(err)
 }
 
-func answerOf(issued *engine.Issued) *accessTokenAnswer {
+func (p *tokenPolicy) answerOf(issued *engine.Issued) *accessTokenAnswer {
 	return &accessTokenAnswer{
 		TokenResponse: TokenResponse{
 			AccessToken:  issued.AccessToken,
-			TokenType:    "Bearer",
+			TokenType:    p.held.tokenType(),
 			RefreshToken: issued.RefreshToken,
 			Scope:        strings.Join(issued.Scopes, " "),
 		},

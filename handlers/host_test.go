@@ -27,6 +27,7 @@ type host struct {
 	*authztest.Server
 	t       *testing.T
 	url     string
+	mux     *http.ServeMux
 	browser *http.Client // follows no redirects
 	log     *lockedBuffer
 }
@@ -37,6 +38,7 @@ func newHost(t *testing.T, options handlers.Options, configure ...func(*authz.Co
 	logger := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	options.Logger = logger
 	mux := http.NewServeMux()
+	h.mux = mux
 	server := httptest.NewTLSServer(mux)
 	t.Cleanup(server.Close)
 	server.Config.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelError)

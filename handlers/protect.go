@@ -26,8 +26,11 @@ func Protect(as *authz.Server, scopes ...string) func(http.Handler) http.Handler
 
 // ProtectWith is Protect for another resource of authz.Config.Resources, Options.Audience,
 // or with further demands. What is left out of the options is filled in: the server's
-// default resource, its clock and logger, and the place of the resource's metadata if [Mount]
-// serves it.
+// default resource, its clock and logger, the place of the resource's metadata if [Mount]
+// serves it, and, with authz.Config.DPoP, that tokens bound to a key are taken: by nonces if the
+// server has them, and with the server's memory of what was used. For that, clients have to
+// reach the resource where its identifier says, or under the issuer's origin if that is no URL;
+// otherwise set protect.DPoP.URL.
 func ProtectWith(as *authz.Server, options protect.Options, scopes ...string) func(http.Handler) http.Handler {
 	if options.Audience == "" {
 		options.Audience = as.Resource()
@@ -41,6 +44,7 @@ func ProtectWith(as *authz.Server, options protect.Options, scopes ...string) fu
 	if options.Logger == nil {
 		options.Logger = as.Logger()
 	}
+	options.DPoP = proofsFor(as, options)
 	return protect.Require(as, options, scopes...)
 }
 

@@ -25,6 +25,8 @@ func resourceMetadata(as *authz.Server) map[string]http.Handler {
 			AuthorizationServers: []string{as.Issuer()},
 			ScopesSupported:      r.Scopes,
 			Name:                 r.Name,
+
+			DPoPSigningAlgValuesSupported: as.Metadata().DPoPSigningAlgValuesSupported,
 		}
 		if len(m.ScopesSupported) == 0 {
 			m.ScopesSupported = as.Metadata().ScopesSupported

@@ -14,6 +14,7 @@ func Token(as *authz.Server, options ...Options) http.Handler {
 
 func (e *endpoint) token(w http.ResponseWriter, r *http.Request) error {
 	w.Header()["Pragma"] = noCache
+	e.tellNonce(w, r)
 	request, err := e.clientRequest(w, r)
 	if err != nil {
 		return err

@@ -6,34 +6,37 @@ import (
 	"strings"
 )
 
-// bearer takes the token from the request (RFC 6750 §2).
+// presented takes the token from the request (RFC 6750 §2), and tells whether it came under
+// the scheme DPoP (RFC 9449 §7.1).
 //
 // Deliberate: the header (§2.1) is the only way. A token in the query (§2.3) ends up in
 // logs, which is why OAuth 2.1 drops it. A token in the body (§2.2) would have to be
 // read before the API gets to bound or parse it; the body is left alone.
-func bearer(r *http.Request) (string, *failure) {
+func (g *guard) presented(r *http.Request) (token string, proven bool, _ *failure) {
 	headers := r.Header.Values("Authorization")
 	switch len(headers) {
 	case 0:
-		return "", noCredentials
+		return "", false, noCredentials
 	case 1:
 	default:
-		return "", invalidRequest // RFC 6750 §3.1: more than one method, or repeated
+		return "", false, invalidRequest // RFC 6750 §3.1: more than one method, or repeated
 	}
 	scheme, rest, _ := strings.Cut(headers[0], " ")
 	// RFC 6750 §3.1: another scheme is like none at all. RFC 9110 §11.1: in any case.
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", noCredentials
+	d := g.options.DPoP
+	proven = d != nil && strings.EqualFold(scheme, "DPoP")
+	if !proven && (!strings.EqualFold(scheme, "Bearer") || d != nil && d.Required) {
+		return "", false, noCredentials
 	}
-	token := strings.TrimLeft(rest, " ")
+	token = strings.TrimLeft(rest, " ")
 	if !b64token(token) {
-		return "", invalidRequest
+		return "", proven, invalidRequest
 	}
 	// RFC 6750 §2: a client must not use more than one method.
 	if inQuery(r.URL.RawQuery) {
-		return "", invalidRequest
+		return "", proven, invalidRequest
 	}
-	return token, nil
+	return token, proven, nil
 }
 
 // b64token is the syntax of a token (RFC 6750 §2.1):

@@ -92,7 +92,7 @@ func thumbprint(certificate *x509.Certificate) string {
 // confirm makes sure that a request proves possession of every key that its token is bound to
 // (RFC 7800 §3.1). Taking the token without would undo what binding is for (RFC 8705 §3, RFC
 // 9449 §7.2). The error says what is missing.
-func (g *guard) confirm(r *http.Request, t *resource.Token) error {
+func (g *guard) confirm(r *http.Request, t *resource.Token, proven bool) error {
 	claim, bound := t.Claims["cnf"]
 	if !bound {
 		return nil
@@ -113,15 +113,19 @@ func (g *guard) confirm(r *http.Request, t *resource.Token) error {
 			case key != thumbprint(certificate): // a key that is no string is none either
 				return errors.New("it is bound to another certificate")
 			}
+		case "jkt":
+			if !proven { // otherwise prove compares the two
+				return errors.New("it is bound to a key, and came as a bearer token")
+			}
 		default:
-			return errors.New("it is bound to a key, and came as a bearer token")
+			return errors.New("it is bound in a way that is not known here")
 		}
 	}
 	return nil
 }
 
-func (g *guard) confirmed(r *http.Request, t *resource.Token) bool {
-	err := g.confirm(r, t)
+func (g *guard) confirmed(r *http.Request, t *resource.Token, proven bool) bool {
+	err := g.confirm(r, t, proven)
 	if err != nil {
 		g.log().DebugContext(r.Context(), "access token refused", "cause", err.Error())
 	}

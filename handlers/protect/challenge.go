@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/grantor-oauth/grantor/authz/resource/dpop"
 )
 
 // failure is one way to be turned away (RFC 6750 §3.1). Both texts are constant.
@@ -26,6 +28,11 @@ var (
 		"The access token lacks a scope that this resource requires."}
 	insufficientAuthentication = &failure{http.StatusUnauthorized, "insufficient_user_authentication",
 		"The user has to sign in again, in a way that this resource demands."} // RFC 9470 §3
+	// RFC 9449 §7.1 and §9.
+	invalidProof = &failure{http.StatusUnauthorized, dpop.InvalidProof,
+		"The DPoP proof is missing, or not valid for this request and this token."}
+	useNonce = &failure{http.StatusUnauthorized, dpop.UseNonce,
+		"The DPoP proof needs the nonce that came in the DPoP-Nonce header."}
 	unavailable = &failure{http.StatusServiceUnavailable, "temporarily_unavailable",
 		"The access token could not be verified right now. Try again shortly."}
 )
@@ -33,14 +40,14 @@ var (
 // retryAfter is in seconds (RFC 9110 §10.2.3).
 const retryAfter = "5"
 
-// refuse writes the failure. A 503 says nothing about the token, so it has no
+// refuse writes the failure; proven tells that the request came under the scheme DPoP. A 503 says nothing about the token, so it has no
 // challenge: a client that saw one would throw a good token away.
-func (g *guard) refuse(w http.ResponseWriter, f *failure) {
+func (g *guard) refuse(w http.ResponseWriter, f *failure, proven bool) {
 	header := w.Header()
 	if f.status == http.StatusServiceUnavailable {
 		header.Set("Retry-After", retryAfter)
 	} else {
-		header.Set("WWW-Authenticate", g.challenge(f))
+		header["Www-Authenticate"] = g.challenges(f, proven)
 	}
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Type", "application/json")
@@ -54,10 +61,26 @@ func (g *guard) refuse(w http.ResponseWriter, f *failure) {
 	_, _ = w.Write([]byte(body))
 }
 
-// challenge is the WWW-Authenticate header (RFC 6750 §3).
-func (g *guard) challenge(f *failure) string {
+// challenges are the WWW-Authenticate headers: of the scheme that failed, and of those that
+// could have been used instead (RFC 9449 §7.2).
+func (g *guard) challenges(f *failure, proven bool) []string {
+	d := g.options.DPoP
+	switch {
+	case d == nil:
+		return []string{g.challenge("Bearer", f)}
+	case proven, d.Required:
+		return []string{g.challenge("DPoP", f)}
+	}
+	return []string{g.challenge("Bearer", f), g.challenge("DPoP", noCredentials)}
+}
+
+// challenge is one WWW-Authenticate header (RFC 6750 §3, RFC 9449 §7.1).
+func (g *guard) challenge(scheme string, f *failure) string {
 	// RFC 9110 §5.6.4: the two characters that a quoted string has to escape.
-	c := `Bearer realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(g.options.Realm) + `"`
+	c := scheme + ` realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(g.options.Realm) + `"`
+	if scheme == "DPoP" {
+		c += `, algs="` + strings.Join(dpop.Algorithms(), " ") + `"`
+	}
 	if f.code != "" {
 		c += `, error="` + f.code + `", error_description="` + f.description + `"`
 	}

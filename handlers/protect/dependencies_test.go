@@ -19,6 +19,7 @@ func TestLinksNothingButResource(t *testing.T) {
 		"github.com/go-jose/go-jose/v4/cipher",
 		"github.com/go-jose/go-jose/v4/json",
 		"github.com/grantor-oauth/grantor/authz/resource",
+		"github.com/grantor-oauth/grantor/authz/resource/dpop",
 		"github.com/grantor-oauth/grantor/handlers/protect",
 	}
 	got := strings.Fields(string(out))

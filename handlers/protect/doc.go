@@ -21,6 +21,8 @@
 //   - no token: 401, a challenge without an error code (RFC 6750 §3.1)
 //   - a malformed request: 400 invalid_request
 //   - a token that is not good here: 401 invalid_token
+//   - a proof that is not good for it, with Options.DPoP: 401 invalid_dpop_proof, or
+//     use_dpop_nonce (RFC 9449)
 //   - a good token that lacks a scope: 403 insufficient_scope
 //   - the verifier could not find out: 503 with Retry-After, and no word about the token
 //

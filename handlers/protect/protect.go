@@ -34,6 +34,10 @@ type Options struct {
 	ACRValues []string
 	MaxAge    time.Duration
 
+	// DPoP has the API take tokens that are bound to a key (RFC 9449). Nil for bearer
+	// tokens alone: then those that are bound are refused.
+	DPoP *DPoP
+
 	// Clock tells the time; nil for time.Now.
 	Clock func() time.Time
 
@@ -64,6 +68,7 @@ func Require(verifier resource.Verifier, options Options, scopes ...string) func
 		options.Clock = time.Now
 	}
 	options.ACRValues = slices.Clone(options.ACRValues)
+	options.DPoP = options.DPoP.complete(options)
 	return func(next http.Handler) http.Handler {
 		return &guard{verifier: verifier, options: options, scopes: slices.Clone(scopes), next: next}
 	}
@@ -80,6 +85,7 @@ func check(verifier resource.Verifier, options Options, scopes []string) error {
 	if !printable(options.Realm) || options.Realm == "" && !printable(options.Audience) {
 		faults = append(faults, errors.New("protect: the realm is not printable ASCII; set Options.Realm to a name that is"))
 	}
+	faults = append(faults, options.DPoP.check(options.Audience))
 	if !printable(options.ResourceMetadata) {
 		faults = append(faults, errors.New("protect: Options.ResourceMetadata is not a URL; take it from MetadataURL"))
 	}
@@ -108,29 +114,36 @@ type guard struct {
 }
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	token, failed := bearer(r)
+	g.tellNonce(w, r)
+	token, proven, failed := g.presented(r)
 	if failed != nil {
-		g.refuse(w, failed)
+		g.refuse(w, failed, proven)
 		return
 	}
 	verified, err := g.verify(r.Context(), token)
 	switch {
 	case errors.Is(err, resource.ErrInvalidToken):
 		g.log().DebugContext(r.Context(), "access token refused", "cause", err.Error())
-		g.refuse(w, invalidToken)
+		g.refuse(w, invalidToken, proven)
 	case err != nil:
 		g.log().ErrorContext(r.Context(), "access token could not be verified", "cause", err.Error())
-		g.refuse(w, unavailable)
+		g.refuse(w, unavailable, proven)
 	case !slices.Contains(verified.Audience, g.options.Audience):
 		g.log().DebugContext(r.Context(), "access token refused", "cause", "it is for another audience")
-		g.refuse(w, invalidToken)
-	case !g.confirmed(r, verified):
-		g.refuse(w, invalidToken)
+		g.refuse(w, invalidToken, proven)
+	case !g.confirmed(r, verified, proven):
+		g.refuse(w, invalidToken, proven)
 	case !g.authenticated(verified):
-		g.refuse(w, insufficientAuthentication)
+		g.refuse(w, insufficientAuthentication, proven)
 	case slices.ContainsFunc(g.scopes, func(scope string) bool { return !verified.HasScope(scope) }):
-		g.refuse(w, insufficientScope)
+		g.refuse(w, insufficientScope, proven)
 	default:
+		if proven {
+			if failed := g.prove(r, token, verified); failed != nil {
+				g.refuse(w, failed, proven)
+				return
+			}
+		}
 		g.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, verified)))
 	}
 }

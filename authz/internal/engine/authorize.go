@@ -26,6 +26,9 @@ type AuthorizationRequest struct {
 	RedirectURI string
 	Scopes      []string
 
+	// Confirmation is the cnf claim of the key that the code is bound to; nil for none.
+	Confirmation []byte
+
 	At            time.Time
 	CodeExpiresAt time.Time
 	CodeKeptUntil time.Time // a used code is remembered until then

@@ -64,6 +64,7 @@ func tokenRequest(form url.Values) *engine.TokenRequest {
 type generous struct{}
 
 func (generous) RedirectURIRegistered(string) bool            { return true }
+func (generous) Confirms([]byte) bool                         { return true }
 func (generous) IssueRefreshToken([]string) bool              { return true }
 func (generous) Resources(granted []string) ([]string, error) { return granted, nil }
 func (generous) Scopes(_, granted []string) []string          { return granted }

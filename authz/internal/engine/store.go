@@ -45,8 +45,8 @@ func (unitStore) GetAuthorizeCodeSession(ctx context.Context, _ string, _ fosite
 	return unitFrom(ctx).origin, nil // found before fosite was asked
 }
 
-// findCode reads and judges the presented code. A code of another client is as
-// unknown as a random one: a stranger can neither use it, nor burn it, nor end its
+// findCode reads and judges the presented code. A code of another client, or
+// bound to another key, is as unknown as a random one: a stranger can neither use it, nor burn it, nor end its
 // grant by replaying it.
 func (u *unit) findCode(ctx context.Context) error {
 	store := u.token.store
@@ -60,6 +60,8 @@ func (u *unit) findCode(ctx context.Context) error {
 		return u.refuse("code_unknown")
 	case code.ClientID != u.client.ID:
 		return u.refuse("code_of_another_client")
+	case !u.token.Policy.Confirms(code.Confirmation): // RFC 9449 §10; a stranger to its key as well
+		return u.refuse("code_bound_to_another_key")
 	case !code.ConsumedAt.IsZero():
 		// RFC 6749 §4.1.2: a code used twice takes down what it yielded. fosite is not
 		// told: its way of doing it is two calls that may fail apart.

@@ -44,6 +44,7 @@ func (c credentials) GenerateAuthorizeCode(ctx context.Context, _ fosite.Request
 		RedirectURIOmitted: a.Parameters.Get("redirect_uri") == "",
 		IssuedAt:           u.at,
 		ExpiresAt:          a.CodeExpiresAt,
+		Confirmation:       a.Confirmation,
 	})
 	return code, noted, nil
 }

@@ -40,6 +40,9 @@ type Policy interface {
 	// RedirectURIRegistered reports whether the client still has the redirect URI.
 	RedirectURIRegistered(redirectURI string) bool
 
+	// Confirms reports whether the request proves to hold what a code is bound to.
+	Confirms(confirmation []byte) bool
+
 	IssueRefreshToken(scopes []string) bool
 
 	// Resources picks those that the access token is for, of those granted; an error is
