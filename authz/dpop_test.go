@@ -198,6 +198,36 @@ func TestRFC9449_Section10(t *testing.T) {
 	}
 }
 
+// RFC 9449 §10.1: a proof with a pushed request binds the code to its key, once.
+func TestRFC9449_Section10_1(t *testing.T) {
+	s := newServer(t, withDPoP)
+	key, other := authztest.NewDPoPKey(), authztest.NewDPoPKey()
+	push := func(proof string, edits ...edit) (*authz.PushedAuthorizationResponse, error) {
+		return s.PushAuthorization(t.Context(), withProof(request(spa, pushed(spa, append(edits, set("prompt", "consent"))...)), proof))
+	}
+	proof := func(k *authztest.DPoPKey) string { return k.Proof("POST", issuer+"/oauth2/par", s.clock.Now(), nil) }
+	used := proof(key)
+	for _, edits := range [][]edit{nil, {set("dpop_jkt", key.JKT())}} {
+		response := must(push(used, edits...))(t)
+		page, err := s.visit(referTo(spa, response))
+		if err != nil || page.Consent == nil {
+			t.Fatal(s.outcome(t, page, err))
+		}
+		page, err = s.submit(submission(page.Consent))
+		code := back(t, page, err).Get("code")
+		_, err = s.token(s.proven(other, redemption(spa, code)))
+		wantRefusal(t, err, "invalid_grant code_bound_to_another_key")
+		s.boundTo(t, must(s.token(s.proven(key, redemption(spa, code))))(t), key)
+		_, err = push(used)
+		wantRefusal(t, err, "invalid_dpop_proof proof_replayed")
+		used = proof(key)
+	}
+	_, err := push(proof(other), set("dpop_jkt", key.JKT()))
+	wantRefusal(t, err, "invalid_request dpop_jkt_of_another_key")
+	_, err = push(key.Proof("POST", tokenURL, s.clock.Now(), nil))
+	wantRefusal(t, err, "invalid_dpop_proof htu_mismatch")
+}
+
 // One proof, 64 requests at once: one gets tokens (RFC 9449 §11.1).
 func TestRFC9449_Section11_1_at_once(t *testing.T) {
 	key := authztest.NewDPoPKey()

@@ -76,7 +76,8 @@ func TestRFC8705_Section3_3(t *testing.T) {
 		}
 	}
 	const there = "https://mtls.auth.example:8443/tenant/oauth2"
-	aliases := map[string]string{"token_endpoint": there + "/token", "revocation_endpoint": there + "/revoke", "introspection_endpoint": there + "/introspect"}
+	aliases := map[string]string{"token_endpoint": there + "/token", "revocation_endpoint": there + "/revoke", "introspection_endpoint": there + "/introspect",
+		"pushed_authorization_request_endpoint": there + "/par"}
 	if !m.TLSClientCertificateBoundAccessTokens || !reflect.DeepEqual(m.MTLSEndpointAliases, aliases) {
 		t.Errorf("%v, %v", m.TLSClientCertificateBoundAccessTokens, m.MTLSEndpointAliases)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grantor-oauth/grantor/authz/internal/keyring"
+	"github.com/grantor-oauth/grantor/authz/resource/dpop"
 	"github.com/grantor-oauth/grantor/storage"
 )
 
@@ -74,6 +75,16 @@ func (s *Server) pushAuthorization(ctx context.Context, req *Request) (*PushedAu
 	if params.Has("request_uri") { // §2.1
 		return nil, client, failed(invalidRequest, "request_uri_in_pushed_request", "A pushed request must not contain a request_uri.")
 	}
+	proof, err := s.checkProof(ctx, req, "/par")
+	if err != nil {
+		return nil, client, err
+	}
+	if proof != nil { // RFC 9449 §10.1: as if dpop_jkt had been sent
+		if named := once(params, "dpop_jkt"); named != "" && named != proof.JKT {
+			return nil, client, failed(invalidRequest, "dpop_jkt_of_another_key", "The dpop_jkt is not that of the key of the DPoP proof.")
+		}
+		params.Set("dpop_jkt", proof.JKT)
+	}
 	// What a client may push is bounded in size by checkParameters and in time by its
 	// lifetime. A limit on how often belongs here, before anything is stored: a public
 	// client is whoever knows its client_id.
@@ -97,7 +108,14 @@ func (s *Server) pushAuthorization(ctx context.Context, req *Request) (*PushedAu
 	// A used request is remembered for as long as it could come back.
 	reference, digest := newCredential(pushed.ExpiresAt, pushed.ExpiresAt)
 	pushed.Digest = digest
-	if err := s.config.Storage.Commit(ctx, storage.Write{At: at, Codes: []storage.Code{*pushed}}); err != nil {
+	w := storage.Write{At: at, Codes: []storage.Code{*pushed}}
+	if proof != nil {
+		w.Codes = append(w.Codes, usedProof(proof, at))
+	}
+	switch err := s.config.Storage.Commit(ctx, w); {
+	case errors.Is(err, storage.ErrExists) && proof != nil:
+		return nil, client, proofRefused(dpop.Replayed()) // the one thing added that may be there already
+	case err != nil:
 		return nil, client, unavailable(err)
 	}
 	return &PushedAuthorizationResponse{requestURIPrefix + reference, int64(lifetime / time.Second)}, client, nil

@@ -13,6 +13,7 @@ func PushedAuthorization(as *authz.Server, options ...Options) http.Handler {
 }
 
 func (e *endpoint) pushedAuthorization(w http.ResponseWriter, r *http.Request) error {
+	e.tellNonce(w, r)
 	request, err := e.clientRequest(w, r)
 	if err != nil {
 		return err

@@ -124,8 +124,8 @@ func TestRequestObject_OpenIDConnectCore_3_1_2_6(t *testing.T) {
 			got := s.authorize(t, authorizationParameters(publicID, name, "https://client.example/request"))
 			wantSent(t, got, name+"_not_supported")
 		}
-		pushed := authorizationParameters(publicID, "request_uri", "urn:ietf:params:oauth:request_uri:x")
-		wantSent(t, s.authorize(t, pushed), "request_uri_not_supported")
+		unknown := authorizationParameters(publicID, "request_uri", "urn:ietf:params:oauth:request_uri:x")
+		want(t, s.authorize(t, unknown), http.StatusBadRequest, "invalid_request_uri")
 	})
 }
 
