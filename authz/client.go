@@ -17,6 +17,7 @@ const (
 	grantAuthorizationCode = "authorization_code"
 	grantRefreshToken      = "refresh_token"
 	grantClientCredentials = "client_credentials"
+	grantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693 §2.1
 )
 
 // The client authentication methods of the token endpoint (RFC 7591 §2).
@@ -130,8 +131,8 @@ func (s *Server) checkClient(c *Client) error {
 	}
 	grants := grantTypesOf(c)
 	for _, g := range grants {
-		if !slices.Contains(supportedGrantTypes, g) {
-			fault("GrantTypes", "%q is not supported; use %s", g, strings.Join(supportedGrantTypes, ", "))
+		if !slices.Contains(s.grantTypes, g) {
+			fault("GrantTypes", "%q is not supported; use %s", g, strings.Join(s.grantTypes, ", "))
 		}
 	}
 	for _, raw := range c.RedirectURIs {
@@ -203,6 +204,9 @@ func (s *Server) checkClientAuth(c *Client, grants []string, fault func(field, f
 	if public(c) {
 		if slices.Contains(grants, grantClientCredentials) {
 			fault("GrantTypes", "client_credentials needs a client with Secrets (RFC 6749 §4.4)")
+		}
+		if slices.Contains(grants, grantTokenExchange) {
+			fault("GrantTypes", "token exchange needs a client with Secrets: whoever finds a token could exchange it for another (RFC 8693 §5)")
 		}
 		if c.ResourceServer {
 			fault("ResourceServer", "needs Secrets: introspection is for authenticated clients (RFC 7662 §2.1)")
