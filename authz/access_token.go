@@ -91,7 +91,11 @@ func (s *Server) mintSigned(ctx context.Context, m engine.Mint, extra map[string
 		claims.Subject = m.Subject
 	}
 	if g := m.Grant; g != nil {
-		claims.Subject, claims.ID = g.Subject, g.ID+"."+claims.ID
+		tie := grantsOwn
+		if g.ClientID != m.Client.ID {
+			tie = grantsThrough
+		}
+		claims.Subject, claims.ID = g.Subject, g.ID+tie+claims.ID
 		claims.ACR, claims.AMR = g.ACR, g.AMR
 		if !g.AuthTime.IsZero() {
 			claims.AuthTime = g.AuthTime.Unix()
@@ -155,7 +159,7 @@ func (s *Server) hostClaims(ctx context.Context, m engine.Mint) (map[string]any,
 	if s.config.Claims == nil {
 		return nil, nil
 	}
-	ask := &ClaimsRequest{Client: cloneClient(m.Client), Scopes: slices.Clone(m.Scopes), Resources: slices.Clone(m.Resources)}
+	ask := &ClaimsRequest{Client: cloneClient(m.Client), Subject: m.Subject, Scopes: slices.Clone(m.Scopes), Resources: slices.Clone(m.Resources)}
 	if m.Grant != nil {
 		ask.Subject = m.Grant.Subject
 	}

@@ -17,6 +17,7 @@ const (
 	grantAuthorizationCode = "authorization_code"
 	grantRefreshToken      = "refresh_token"
 	grantClientCredentials = "client_credentials"
+	grantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693 §2.1
 )
 
 // The client authentication methods of the token endpoint (RFC 7591 §2, OpenID Connect
@@ -159,8 +160,8 @@ func (s *Server) checkClient(c *Client) error {
 	}
 	grants := grantTypesOf(c)
 	for _, g := range grants {
-		if !slices.Contains(supportedGrantTypes, g) {
-			fault("GrantTypes", "%q is not supported; use %s", g, strings.Join(supportedGrantTypes, ", "))
+		if !slices.Contains(s.grantTypes, g) {
+			fault("GrantTypes", "%q is not supported; use %s", g, strings.Join(s.grantTypes, ", "))
 		}
 	}
 	for _, raw := range c.RedirectURIs {

@@ -50,6 +50,9 @@ func (s *Server) checkClientAuth(c *Client, grants []string, fault func(field, f
 		if slices.Contains(grants, grantClientCredentials) {
 			fault("GrantTypes", "client_credentials needs a client that authenticates, with Secrets or keys (RFC 6749 §4.4)")
 		}
+		if slices.Contains(grants, grantTokenExchange) {
+			fault("GrantTypes", "token exchange needs a client that authenticates: whoever finds a token could exchange it for another (RFC 8693 §5)")
+		}
 		if c.ResourceServer {
 			fault("ResourceServer", "needs Secrets or keys: introspection is for authenticated clients (RFC 7662 §2.1)")
 		}

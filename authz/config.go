@@ -81,6 +81,12 @@ type Config struct {
 	// for a user who may not sign in any more. Any other error is a server_error.
 	Claims func(ctx context.Context, req *ClaimsRequest) (map[string]any, error)
 
+	// TokenExchange decides about token exchange (RFC 8693), which is off while it is nil.
+	// By then everything that was presented has been verified. To grant what is asked for
+	// within the limits of [ExchangeRequest], return req.Grant(). An *Error it returns is the
+	// answer, such as invalid_target with status 400; any other error is a server_error.
+	TokenExchange func(ctx context.Context, req *ExchangeRequest) (*Exchange, error)
+
 	// Events is told what happens, in the goroutine in which it happens.
 	Events func(ctx context.Context, e Event)
 

@@ -117,6 +117,7 @@ const (
 	AuthorizationDenied  EventType = "authorization_denied"  // by the user or by a hook
 	TokenIssued          EventType = "token_issued"          // for a code or to a client itself
 	TokenRefreshed       EventType = "token_refreshed"
+	TokenExchanged       EventType = "token_exchanged" // RFC 8693; GrantID is the subject's
 	TokenRevoked         EventType = "token_revoked"
 	GrantRevoked         EventType = "grant_revoked"
 	ReplayDetected       EventType = "replay_detected" // a code or refresh token came back: its grant is dead

@@ -14,12 +14,12 @@ const (
 )
 
 // checkParameters refuses parameters that are repeated (RFC 6749 §3.1, §3.2), too
-// long, or not text. resource alone may be repeated (RFC 8707 §2). A parameter
-// without a value counts as left out (RFC 6749 §3.1).
+// long, or not text. Only resource may be repeated (RFC 8707 §2), and audience in a token
+// exchange (RFC 8693 §2.1). A parameter without a value counts as left out (RFC 6749 §3.1).
 func checkParameters(params url.Values) *Error {
 	total := 0
 	for name, values := range params {
-		if len(values) > 1 && name != "resource" {
+		if len(values) > 1 && name != "resource" && (name != "audience" || once(params, "grant_type") != grantTokenExchange) {
 			return failed(invalidRequest, "parameter_repeated", "A request parameter was included more than once.")
 		}
 		for _, v := range values {

@@ -28,6 +28,8 @@ type Server struct {
 	clients map[string]*Client // those registered in code; never changed
 	origins []string
 
+	grantTypes []string // that the token endpoint handles; never changed
+
 	resources []Resource // never changed, the default first
 	byDefault []string   // the identifier of that one
 	audiences []string   // what client assertions may be for; never changed
@@ -69,6 +71,7 @@ func New(config Config) (*Server, error) {
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix
 	s.paths.authorization = s.paths.prefix + "/authorize"
+	s.grantTypes = config.grantTypes()
 	m := s.Metadata()
 	s.audiences = []string{m.Issuer, m.TokenEndpoint, m.PushedAuthorizationRequestEndpoint} // RFC 9126 §2
 	if alias, there := m.MTLSEndpointAliases["token_endpoint"]; there {
@@ -143,8 +146,14 @@ func (s *Server) JWKS(ctx context.Context) (*jose.JSONWebKeySet, error) {
 	return set, nil
 }
 
-// supportedGrantTypes are what the token endpoint handles.
-var supportedGrantTypes = []string{grantAuthorizationCode, grantRefreshToken, grantClientCredentials}
+// grantTypes are what the token endpoint handles.
+func (c *Config) grantTypes() []string {
+	types := []string{grantAuthorizationCode, grantRefreshToken, grantClientCredentials}
+	if c.TokenExchange != nil {
+		types = append(types, grantTokenExchange)
+	}
+	return types
+}
 
 // Metadata describes the server (RFC 8414 §2).
 func (s *Server) Metadata() *Metadata {
@@ -172,7 +181,7 @@ func (s *Server) Metadata() *Metadata {
 		ScopesSupported:                            scopes,
 		ResponseTypesSupported:                     []string{"code"},
 		ResponseModesSupported:                     []string{"query", "form_post"},
-		GrantTypesSupported:                        slices.Clone(supportedGrantTypes),
+		GrantTypesSupported:                        slices.Clone(s.grantTypes),
 		TokenEndpointAuthMethodsSupported:          anyClient,
 		RevocationEndpoint:                         base + "/revoke",
 		RevocationEndpointAuthMethodsSupported:     anyClient,

@@ -14,6 +14,8 @@ type TokenResponse struct {
 	ExpiresIn    int64  `json:"expires_in"` // seconds
 	RefreshToken string `json:"refresh_token,omitempty"`
 	Scope        string `json:"scope,omitempty"`
+
+	IssuedTokenType string `json:"issued_token_type,omitempty"` // RFC 8693 §2.2.1; empty for other grants
 }
 
 // AppendJSON appends what encoding/json makes of r to b, which every token request needs,
@@ -31,6 +33,9 @@ func (r *TokenResponse) appendMembers(b []byte) []byte {
 	}
 	if r.Scope != "" {
 		b = appendJSONString(append(b, `,"scope":`...), r.Scope)
+	}
+	if r.IssuedTokenType != "" {
+		b = appendJSONString(append(b, `,"issued_token_type":`...), r.IssuedTokenType)
 	}
 	return b
 }

@@ -11,7 +11,7 @@ func TestTokenResponseAsJSON(t *testing.T) {
 	strings := []string{"", "token", "a b", "\"\\/<>&'~", "\x00\n\x7f", "Grüße\u2028\U0001f600", "not \xff UTF-8"}
 	for _, s := range strings {
 		for _, scope := range strings {
-			r := TokenResponse{AccessToken: s, TokenType: "Bearer", ExpiresIn: -1 << 63, RefreshToken: scope, Scope: s}
+			r := TokenResponse{AccessToken: s, TokenType: "Bearer", ExpiresIn: -1 << 63, RefreshToken: scope, Scope: s, IssuedTokenType: scope}
 			same(t, r, r.AppendJSON([]byte("behind")), "behind")
 			for _, at := range []time.Time{{}, time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC), time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))} {
 				f := filedAnswer{Asked: scope, Answer: accessTokenAnswer{r, at}}

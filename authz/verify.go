@@ -26,41 +26,69 @@ func (s *Server) VerifyAccessToken(ctx context.Context, token string) (*resource
 
 // verify also returns what a revocation of the token has to name.
 func (s *Server) verify(ctx context.Context, token string) (*resource.Token, storage.Digest, error) {
+	verified, digest, _, err := s.verifyWithGrant(ctx, token)
+	return verified, digest, err
+}
+
+// verifyWithGrant also returns the grant behind the token, nil if there is none.
+func (s *Server) verifyWithGrant(ctx context.Context, token string) (*resource.Token, storage.Digest, *storage.Grant, error) {
 	var none storage.Digest
 	if len(token) > maxAccessTokenBytes {
-		return nil, none, invalidToken("too long")
+		return nil, none, nil, invalidToken("too long")
 	}
 	var verified *resource.Token
 	var digest storage.Digest
-	var grantID string
+	var from origin
 	var err error
 	if strings.Count(token, ".") == 2 {
 		verified, digest, err = s.readJWT(ctx, token)
 	} else {
-		verified, digest, grantID, err = s.readOpaque(ctx, token)
+		verified, digest, from, err = s.readOpaque(ctx, token)
 	}
 	if err != nil {
-		return nil, none, err
+		return nil, none, nil, err
 	}
 	if !s.now().Before(verified.ExpiresAt) {
-		return nil, none, invalidToken("expired")
+		return nil, none, nil, invalidToken("expired")
 	}
-	if id, _, ok := strings.Cut(verified.ID, "."); ok && grantID == "" {
-		grantID = id
+	if from.grantID == "" {
+		from = originOf(verified.ID)
 	}
-	if grantID != "" {
-		if err := s.checkGrant(ctx, grantID, verified); err != nil {
-			return nil, none, err
+	var grant *storage.Grant
+	if from.grantID != "" {
+		if grant, err = s.checkGrant(ctx, from, verified); err != nil {
+			return nil, none, nil, err
 		}
 	}
 	lives, err := s.clientLives(ctx, verified.ClientID)
 	if err != nil {
-		return nil, none, err
+		return nil, none, nil, err
 	}
 	if !lives {
-		return nil, none, invalidToken("its client is gone")
+		return nil, none, nil, invalidToken("its client is gone")
 	}
-	return verified, digest, nil
+	return verified, digest, grant, nil
+}
+
+// origin is what ties a token to its grant. An exchanged token may be another client's than
+// the grant (RFC 8693 §4.3).
+type origin struct {
+	grantID   string // empty if there is no grant
+	exchanged bool
+}
+
+// The jti of a signed token with a grant begins with the grant's ID and one of these.
+const (
+	grantsOwn     = "."
+	grantsThrough = ":" // for another client, by token exchange
+)
+
+func originOf(jti string) origin {
+	at := strings.IndexAny(jti, grantsOwn+grantsThrough)
+	if at < 0 {
+		return origin{}
+	}
+	return origin{grantID: jti[:at], exchanged: jti[at:at+1] == grantsThrough}
 }
 
 func invalidToken(why string) error { return fmt.Errorf("%w: %s", resource.ErrInvalidToken, why) }
@@ -152,18 +180,19 @@ func claimTime(claims map[string]any, name string) time.Time {
 }
 
 // readOpaque finds the record of an opaque access token.
-func (s *Server) readOpaque(ctx context.Context, token string) (*resource.Token, storage.Digest, string, error) {
+func (s *Server) readOpaque(ctx context.Context, token string) (*resource.Token, storage.Digest, origin, error) {
 	var none storage.Digest
+	var unknown origin
 	record, err := s.config.Storage.Token(ctx, digestOf(token))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return nil, none, "", invalidToken("unknown")
+		return nil, none, unknown, invalidToken("unknown")
 	case err != nil:
-		return nil, none, "", err
+		return nil, none, unknown, err
 	case record.Kind != storage.AccessToken:
-		return nil, none, "", invalidToken("not an access token")
+		return nil, none, unknown, invalidToken("not an access token")
 	case !record.RevokedAt.IsZero():
-		return nil, none, "", invalidToken("revoked")
+		return nil, none, unknown, invalidToken("revoked")
 	}
 	t := &resource.Token{
 		Issuer: s.config.Issuer, Subject: record.ClientID, ClientID: record.ClientID,
@@ -175,7 +204,7 @@ func (s *Server) readOpaque(ctx context.Context, token string) (*resource.Token,
 	}
 	if len(record.Claims) > 0 {
 		if err := json.Unmarshal(record.Claims, &t.Claims); err != nil {
-			return nil, none, "", fmt.Errorf("authz: the stored claims of a token are damaged: %w", err)
+			return nil, none, unknown, fmt.Errorf("authz: the stored claims of a token are damaged: %w", err)
 		}
 	}
 	for _, stored := range [...]struct {
@@ -187,32 +216,42 @@ func (s *Server) readOpaque(ctx context.Context, token string) (*resource.Token,
 		}
 		var value any
 		if err := json.Unmarshal(stored.json, &value); err != nil {
-			return nil, none, "", fmt.Errorf("authz: the stored %s of a token is damaged: %w", stored.claim, err)
+			return nil, none, unknown, fmt.Errorf("authz: the stored %s of a token is damaged: %w", stored.claim, err)
 		}
 		if t.Claims == nil {
 			t.Claims = map[string]any{}
 		}
 		t.Claims[stored.claim] = value
 	}
-	return t, record.Digest, record.GrantID, nil
+	// Only an exchanged token names its subject beside a grant: see mintOpaque.
+	return t, record.Digest, origin{record.GrantID, record.Subject != ""}, nil
 }
 
 // checkGrant makes sure that the grant behind a token still stands. What an opaque
 // token does not carry itself is filled in from it.
-func (s *Server) checkGrant(ctx context.Context, grantID string, t *resource.Token) error {
-	grant, err := s.config.Storage.Grant(ctx, grantID)
+func (s *Server) checkGrant(ctx context.Context, from origin, t *resource.Token) (*storage.Grant, error) {
+	grant, err := s.config.Storage.Grant(ctx, from.grantID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return invalidToken("its grant is gone")
+		return nil, invalidToken("its grant is gone")
 	case err != nil:
-		return err
+		return nil, err
 	case !grant.RevokedAt.IsZero():
-		return invalidToken("its grant is revoked")
+		return nil, invalidToken("its grant is revoked")
 	case grant.ClientID != t.ClientID:
-		return invalidToken("its grant is another client's")
+		if !from.exchanged {
+			return nil, invalidToken("its grant is another client's")
+		}
+		// What a client was granted ends with the client, wherever it was passed on to.
+		switch lives, err := s.clientLives(ctx, grant.ClientID); {
+		case err != nil:
+			return nil, err
+		case !lives:
+			return nil, invalidToken("the client of its grant is gone")
+		}
 	}
 	if t.ID == "" {
 		t.Subject, t.AuthTime, t.ACR, t.AMR = grant.Subject, grant.AuthTime, grant.ACR, grant.AMR
 	}
-	return nil
+	return grant, nil
 }
