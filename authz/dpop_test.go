@@ -225,7 +225,7 @@ func TestRFC9449_Section10_1(t *testing.T) {
 	_, err := push(proof(other), set("dpop_jkt", key.JKT()))
 	wantRefusal(t, err, "invalid_request dpop_jkt_of_another_key")
 	_, err = push(key.Proof("POST", tokenURL, s.clock.Now(), nil))
-	wantRefusal(t, err, "invalid_dpop_proof htu_mismatch")
+	wantRefusal(t, err, "invalid_dpop_proof proof_for_another_url")
 }
 
 // One proof, 64 requests at once: one gets tokens (RFC 9449 §11.1).
