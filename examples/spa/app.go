@@ -25,6 +25,7 @@ func newHost(hostURL, pageURL string, store storage.Store) (http.Handler, error)
 			Scopes: []string{readArticles, "offline_access"}, DPoPBoundAccessTokens: true,
 		}},
 		Login: signedIn,
+		DPoP:  true,
 	})
 	if err != nil {
 		return nil, err

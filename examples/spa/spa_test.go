@@ -33,6 +33,7 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	hostMux.Handle("/", app)
+	hostMux.HandleFunc("/favicon.ico", func(http.ResponseWriter, *http.Request) {})
 	pageMux.Handle("/", newPage(host.URL))
 
 	p := browser.Open(t, page.URL+"/")
