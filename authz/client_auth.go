@@ -23,17 +23,22 @@ func (s *Server) authenticateClient(ctx context.Context, req *Request) (*Client,
 		return nil, unavailable(storeErr)
 	}
 	if client == nil {
-		return nil, badClient("client_unknown")
+		return nil, s.badGuess(ctx, nil, req, "client_unknown")
 	}
 	if !slices.Contains(authMethodsOf(client), method) {
 		return client, badClient("auth_method_not_registered")
 	}
 	if method != authNone {
+		if guessable(client) {
+			if err := s.exhausted(ctx, s.secretGuesses(client, req)); err != nil {
+				return client, err
+			}
+		}
 		switch right, err := s.secrets.match(ctx, client, secret, s.now()); {
 		case err != nil:
 			return client, unavailable(err)
 		case !right:
-			return client, badClient("secret_mismatch")
+			return client, s.badGuess(ctx, client, req, "secret_mismatch")
 		}
 	}
 	return client, nil

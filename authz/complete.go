@@ -85,6 +85,7 @@ func (c *Config) complete() error {
 		fault("Prefix", "is %q; it must begin with a slash, end without one, and need no escaping", c.Prefix)
 	}
 	c.Lifetimes.complete(fault)
+	c.Limits.complete(fault)
 	if c.StorageTimeout == 0 {
 		c.StorageTimeout = 3 * time.Second
 	} else if c.StorageTimeout < 10*time.Millisecond {

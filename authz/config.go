@@ -78,6 +78,9 @@ type Config struct {
 	// Lifetimes bound what the server issues. Clients may override some.
 	Lifetimes Lifetimes
 
+	// Limits bound what somebody can try or have us store.
+	Limits Limits
+
 	// AccessTokenFormat is "jwt" (RFC 9068, the default) or "opaque". Clients may
 	// override it.
 	AccessTokenFormat string

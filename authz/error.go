@@ -28,7 +28,8 @@ type Error struct {
 	// code_replayed, for logs, events and tests.
 	Reason string
 
-	// RetryAfter is set for temporarily_unavailable.
+	// RetryAfter is set for temporarily_unavailable, whose status is 503, or 429 where a
+	// limit was reached.
 	RetryAfter time.Duration
 
 	cause error

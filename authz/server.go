@@ -57,6 +57,9 @@ func New(config Config) (*Server, error) {
 		secrets:   newSecrets(),
 		verified:  newVerified(),
 	}
+	if s.config.Limits.Limiter == nil {
+		s.config.Limits.Limiter = newMemoryLimiter(s.now)
+	}
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix
 	s.paths.authorization = s.paths.prefix + "/authorize"
