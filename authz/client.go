@@ -130,8 +130,8 @@ func (s *Server) checkClient(c *Client) error {
 	}
 	grants := grantTypesOf(c)
 	for _, g := range grants {
-		if !slices.Contains(supportedGrantTypes, g) {
-			fault("GrantTypes", "%q is not supported; use %s", g, strings.Join(supportedGrantTypes, ", "))
+		if !slices.Contains(s.grantTypes, g) {
+			fault("GrantTypes", "%q is not supported; use %s", g, strings.Join(s.grantTypes, ", "))
 		}
 	}
 	for _, raw := range c.RedirectURIs {

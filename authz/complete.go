@@ -113,6 +113,7 @@ func (l *Lifetimes) complete(fault func(field, format string, args ...any)) {
 		checkLifetime(func(field, format string, args ...any) { fault("Lifetimes."+field, format, args...) }, field, *d, most)
 	}
 	bound("AuthorizationCode", &l.AuthorizationCode, time.Minute, maxCode)
+	bound("DeviceCode", &l.DeviceCode, 15*time.Minute, maxDeviceCode)
 	bound("AccessToken", &l.AccessToken, time.Hour, maxAccessToken)
 	bound("RefreshToken", &l.RefreshToken, 365*24*time.Hour, maxRefreshToken)
 	switch {

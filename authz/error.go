@@ -63,6 +63,9 @@ const (
 	invalidScope            = "invalid_scope"
 	invalidTarget           = "invalid_target" // RFC 8707 §2
 	accessDenied            = "access_denied"
+	authorizationPending    = "authorization_pending" // RFC 8628 §3.5
+	slowDown                = "slow_down"             // RFC 8628 §3.5
+	expiredToken            = "expired_token"         // RFC 8628 §3.5
 	serverError             = "server_error"
 	temporarilyUnavailable  = "temporarily_unavailable"
 	loginRequired           = "login_required"   // OpenID Connect Core §3.1.2.6

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -27,14 +26,17 @@ type Server struct {
 	clients map[string]*Client // those registered in code; never changed
 	origins []string
 
+	grantTypes []string // that the token endpoint handles; never changed
+
 	resources []Resource // never changed, the default first
 	byDefault []string   // the identifier of that one
-	paths     struct{ prefix, authorization string }
+	paths     struct{ prefix, authorization, device string }
 
 	fetcher  *fetch.Fetcher
 	keys     *keyring.Ring
 	engine   *engine.Engine
 	secrets  *secrets
+	polls    *polls
 	verified *verified
 }
 
@@ -51,10 +53,13 @@ func New(config Config) (*Server, error) {
 		clients: map[string]*Client{},
 		origins: slices.Clone(config.AllowedOrigins),
 
+		grantTypes: config.supportedGrantTypes(),
+
 		resources: config.Resources,
 		byDefault: []string{config.Resource},
 		fetcher:   fetch.New(config.HTTPClient),
 		secrets:   newSecrets(),
+		polls:     newPolls(),
 		verified:  newVerified(),
 	}
 	if s.config.Limits.Limiter == nil {
@@ -63,6 +68,7 @@ func New(config Config) (*Server, error) {
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix
 	s.paths.authorization = s.paths.prefix + "/authorize"
+	s.paths.device = s.paths.prefix + "/device"
 	if err := s.addClients(config.Clients); err != nil {
 		return nil, err
 	}
@@ -128,11 +134,17 @@ func (s *Server) JWKS(ctx context.Context) (*jose.JSONWebKeySet, error) {
 }
 
 // supportedGrantTypes are what the token endpoint handles.
-var supportedGrantTypes = []string{grantAuthorizationCode, grantRefreshToken, grantClientCredentials}
+func (c *Config) supportedGrantTypes() []string {
+	types := []string{grantAuthorizationCode, grantRefreshToken, grantClientCredentials}
+	if c.DeviceGrant {
+		types = append(types, grantDeviceCode)
+	}
+	return types
+}
 
 // Metadata describes the server (RFC 8414 §2).
 func (s *Server) Metadata() *Metadata {
-	base := strings.TrimSuffix(s.config.Issuer, "/") + s.config.Prefix
+	base := s.base()
 	scopes := make([]string, 0, len(s.config.Scopes))
 	for scope := range s.config.Scopes {
 		scopes = append(scopes, scope)
@@ -144,7 +156,7 @@ func (s *Server) Metadata() *Metadata {
 	}
 	confidential := []string{authBasic, authPost}
 	anyClient := append(slices.Clone(confidential), authNone)
-	return &Metadata{
+	m := &Metadata{
 		Issuer:                                     s.config.Issuer,
 		AuthorizationEndpoint:                      base + "/authorize",
 		TokenEndpoint:                              base + "/token",
@@ -152,7 +164,7 @@ func (s *Server) Metadata() *Metadata {
 		ScopesSupported:                            scopes,
 		ResponseTypesSupported:                     []string{"code"},
 		ResponseModesSupported:                     []string{"query", "form_post"},
-		GrantTypesSupported:                        slices.Clone(supportedGrantTypes),
+		GrantTypesSupported:                        slices.Clone(s.grantTypes),
 		TokenEndpointAuthMethodsSupported:          anyClient,
 		RevocationEndpoint:                         base + "/revoke",
 		RevocationEndpointAuthMethodsSupported:     anyClient,
@@ -163,6 +175,10 @@ func (s *Server) Metadata() *Metadata {
 		ProtectedResources:                         resources,
 		ACRValuesSupported:                         slices.Clone(s.config.ACRValues),
 	}
+	if s.config.DeviceGrant {
+		m.DeviceAuthorizationEndpoint = base + "/device_authorization"
+	}
+	return m
 }
 
 // report tells the host and the log about a refusal, and returns it.

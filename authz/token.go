@@ -13,8 +13,8 @@ import (
 )
 
 // Token handles a request to the token endpoint (RFC 6749 §3.2): the grants
-// authorization_code (§4.1.3, with RFC 7636 §4.5), refresh_token (§6) and
-// client_credentials (§4.4). What it returns has been stored.
+// authorization_code (§4.1.3, with RFC 7636 §4.5), refresh_token (§6),
+// client_credentials (§4.4) and device_code (RFC 8628 §3.4). What it returns has been stored.
 func (s *Server) Token(ctx context.Context, req *Request) (*TokenResponse, error) {
 	ctx, release := s.bounded(ctx)
 	defer release()
@@ -44,7 +44,7 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 	switch {
 	case grantType == "":
 		return nil, nil, missing("grant_type")
-	case !slices.Contains(supportedGrantTypes, grantType):
+	case !slices.Contains(s.grantTypes, grantType):
 		return nil, nil, failed(unsupportedGrantType, "grant_type_not_supported", "The grant_type is not supported.")
 	}
 	client, err := s.authenticateClient(ctx, req)
@@ -71,6 +71,8 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 		answer, err = s.refresh(ctx, r)
 	case grantClientCredentials:
 		answer, err = s.issueToClient(ctx, policy)
+	case grantDeviceCode:
+		answer, err = s.redeemDeviceCode(ctx, policy)
 	}
 	return client, answer, err
 }

@@ -25,6 +25,7 @@ type endpoint struct {
 
 	consentPage func(http.ResponseWriter, *http.Request, *ConsentPage)
 	errorPage   func(http.ResponseWriter, *http.Request, *ErrorPage)
+	devicePage  func(http.ResponseWriter, *http.Request, *DevicePage)
 }
 
 func newEndpoint(as *authz.Server, options []Options) *endpoint {
@@ -52,7 +53,7 @@ func newEndpoint(as *authz.Server, options []Options) *endpoint {
 		as: as, log: o.Logger, pages: pages,
 		origin: issuer.Scheme + "://" + issuer.Host, secure: issuer.Scheme == "https",
 		proxies:     slices.Clone(o.TrustedProxies),
-		consentPage: o.ConsentPage, errorPage: o.ErrorPage,
+		consentPage: o.ConsentPage, errorPage: o.ErrorPage, devicePage: o.DevicePage,
 	}
 }
 
