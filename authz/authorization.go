@@ -17,6 +17,7 @@ import (
 type authorization struct {
 	*Server
 	params url.Values
+	path   string // of the page to come back to from the sign-in page
 	at     time.Time
 
 	client      *Client
@@ -42,7 +43,7 @@ type authorization struct {
 }
 
 func (s *Server) newAuthorization(params url.Values, at time.Time) *authorization {
-	return &authorization{Server: s, params: params, at: at, unendedSince: at}
+	return &authorization{Server: s, params: params, path: s.paths.authorization, at: at, unendedSince: at}
 }
 
 // check is one thing that must hold of an authorization request.

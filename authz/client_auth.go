@@ -23,7 +23,7 @@ func (s *Server) authenticateClient(ctx context.Context, req *Request) (*Client,
 		return nil, unavailable(storeErr)
 	}
 	if client == nil {
-		return nil, badClient("client_unknown")
+		return nil, s.badGuess(ctx, nil, req, "client_unknown")
 	}
 	if p.method == authNone && byCertificate(client) {
 		p.method = client.TokenEndpointAuthMethod // RFC 8705 §2: the request only names the client
@@ -36,11 +36,16 @@ func (s *Server) authenticateClient(ctx context.Context, req *Request) (*Client,
 	}
 	switch p.method {
 	case authBasic, authPost:
+		if guessable(client) {
+			if err := s.exhausted(ctx, s.secretGuesses(client, req)); err != nil {
+				return client, err
+			}
+		}
 		switch right, err := s.secrets.match(ctx, client, p.secret, s.now()); {
 		case err != nil:
 			return client, unavailable(err)
 		case !right:
-			return client, badClient("secret_mismatch")
+			return client, s.badGuess(ctx, client, req, "secret_mismatch")
 		}
 	case authSecretJWT, authPrivateKeyJWT:
 		return client, s.checkAssertion(ctx, client, p.assertion)

@@ -96,6 +96,7 @@ func (c *Config) complete() error {
 	}
 	c.Lifetimes.complete(fault)
 	c.completeIntroductions(fault)
+	c.Limits.complete(fault)
 	if c.StorageTimeout == 0 {
 		c.StorageTimeout = 3 * time.Second
 	} else if c.StorageTimeout < 10*time.Millisecond {
@@ -124,6 +125,7 @@ func (l *Lifetimes) complete(fault func(field, format string, args ...any)) {
 	}
 	bound("AuthorizationCode", &l.AuthorizationCode, time.Minute, maxCode)
 	bound("PushedRequest", &l.PushedRequest, time.Minute, maxPushedRequest)
+	bound("DeviceCode", &l.DeviceCode, 15*time.Minute, maxDeviceCode)
 	bound("AccessToken", &l.AccessToken, time.Hour, maxAccessToken)
 	bound("RefreshToken", &l.RefreshToken, 365*24*time.Hour, maxRefreshToken)
 	switch {

@@ -69,6 +69,11 @@ type Config struct {
 	// says.
 	Consent func(ctx context.Context, req *ConsentRequest) (Decision, error)
 
+	// DeviceGrant lets devices without a browser ask for tokens (RFC 8628): for clients
+	// whose GrantTypes name urn:ietf:params:oauth:grant-type:device_code. Off unless it is
+	// set, because a page on which people type codes invites phishing (§5.4).
+	DeviceGrant bool
+
 	// IssueRefreshToken is the refresh rule: whether the tokens for a code include a
 	// refresh token, for a client that may use that grant at all. Nil gives one to
 	// every client that authenticates, and to public clients that were granted
@@ -95,6 +100,9 @@ type Config struct {
 
 	// Lifetimes bound what the server issues. Clients may override some.
 	Lifetimes Lifetimes
+
+	// Limits bound what somebody can try or have us store.
+	Limits Limits
 
 	// AccessTokenFormat is "jwt" (RFC 9068, the default) or "opaque". Clients may
 	// override it.
@@ -177,6 +185,7 @@ type Config struct {
 // Lifetimes are how long things live. Zero values mean the defaults.
 type Lifetimes struct {
 	AuthorizationCode time.Duration // default 60 s, at most 10 minutes (RFC 6749 §4.1.2)
+	DeviceCode        time.Duration // default 15 min, at most 30 (RFC 8628 §3.2)
 	AccessToken       time.Duration // default 1 h, at most 24 h
 
 	// PushedRequest is how long a pushed authorization request waits to be shown to the

@@ -168,7 +168,7 @@ func (s *Server) SubmitConsent(ctx context.Context, sub *ConsentSubmission) (*Au
 	ctx, release := s.bounded(ctx)
 	defer release()
 	at := s.now()
-	state, refusal := s.openInteraction(ctx, sub, at)
+	state, refusal := s.openInteraction(ctx, interactionPurpose, sub, at)
 	if refusal != nil {
 		return nil, s.report(ctx, refusal, "", "")
 	}
@@ -205,8 +205,8 @@ func (s *Server) SubmitConsent(ctx context.Context, sub *ConsentSubmission) (*Au
 }
 
 // openInteraction opens the sealed state and checks that this browser may answer.
-func (s *Server) openInteraction(ctx context.Context, sub *ConsentSubmission, at time.Time) (*interaction, *Error) {
-	plain, err := s.keys.Unseal(ctx, interactionPurpose, sub.Interaction)
+func (s *Server) openInteraction(ctx context.Context, purpose string, sub *ConsentSubmission, at time.Time) (*interaction, *Error) {
+	plain, err := s.keys.Unseal(ctx, purpose, sub.Interaction)
 	var state interaction
 	if err == nil {
 		err = json.Unmarshal(plain, &state)

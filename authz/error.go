@@ -30,7 +30,8 @@ type Error struct {
 	// code_replayed, for logs, events and tests.
 	Reason string
 
-	// RetryAfter is set for temporarily_unavailable.
+	// RetryAfter is set for temporarily_unavailable, whose status is 503, or 429 where a
+	// limit was reached.
 	RetryAfter time.Duration
 
 	// RejectedRedirectURIs are what an invalid_redirect_uri is about (RFC 7591 §3.2.2).
@@ -69,7 +70,10 @@ const (
 	invalidDPoPProof        = dpop.InvalidProof
 	useDPoPNonce            = dpop.UseNonce
 	accessDenied            = "access_denied"
-	invalidRequestURI       = "invalid_request_uri" // RFC 9101 §6.2
+	invalidRequestURI       = "invalid_request_uri"   // RFC 9101 §6.2
+	authorizationPending    = "authorization_pending" // RFC 8628 §3.5
+	slowDown                = "slow_down"             // RFC 8628 §3.5
+	expiredToken            = "expired_token"         // RFC 8628 §3.5
 	serverError             = "server_error"
 	temporarilyUnavailable  = "temporarily_unavailable"
 	loginRequired           = "login_required"   // OpenID Connect Core §3.1.2.6

@@ -40,12 +40,12 @@ func RedirectToLogin(to string) error { return &loginRedirect{to} }
 
 // ReturnTo is where the host's sign-in page sends the browser once the user has
 // signed in: the return_to parameter of the request, if it leads back to this
-// server's authorization endpoint, and otherwise fallback. Checking it keeps the
+// server's authorization endpoint or device page, and otherwise fallback. Checking it keeps the
 // sign-in page from becoming an open redirector (RFC 9700 §4.11).
 func (s *Server) ReturnTo(r *http.Request, fallback string) string {
 	to := r.FormValue("return_to")
 	u, err := url.Parse(to)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Path != s.paths.authorization {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || (u.Path != s.paths.authorization && u.Path != s.paths.device) {
 		return fallback
 	}
 	return u.RequestURI()
@@ -64,7 +64,8 @@ type ConsentRequest struct {
 	// Resources are the identifiers of the resource servers that it is for (RFC 8707).
 	Resources []string
 
-	// RedirectURI is where the answer will go.
+	// RedirectURI is where the answer will go; empty for the device grant (RFC 8628), where
+	// the user is asked whatever the hook says, unless it denies.
 	RedirectURI string
 
 	// Default is what the server does without a hook: Allow for first-party clients
@@ -115,7 +116,7 @@ type EventType string
 const (
 	AuthorizationGranted EventType = "authorization_granted" // a code was issued
 	AuthorizationDenied  EventType = "authorization_denied"  // by the user or by a hook
-	TokenIssued          EventType = "token_issued"          // for a code or to a client itself
+	TokenIssued          EventType = "token_issued"          // for a code, to a device or to a client itself
 	TokenRefreshed       EventType = "token_refreshed"
 	TokenExchanged       EventType = "token_exchanged" // RFC 8693; GrantID is the subject's
 	TokenRevoked         EventType = "token_revoked"

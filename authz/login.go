@@ -13,7 +13,7 @@ import (
 func (a *authorization) user(req *AuthorizationRequest) (*User, *AuthorizationResponse, error) {
 	if req.HTTP == nil {
 		err := errors.New("HTTP is nil; give the request that the Login hook is to look at")
-		return nil, nil, a.report(context.Background(), broken("request_missing", err), a.client.ID, "")
+		return nil, nil, a.report(context.Background(), broken("request_missing", err), a.clientID(), "")
 	}
 	user, response, err := a.askHost(req.HTTP, a.wanted)
 	if user == nil || a.fits(user) {
@@ -38,20 +38,20 @@ func (a *authorization) askHost(r *http.Request, want AuthenticationRequest) (*U
 	switch {
 	case errors.As(err, &login) && login.to == "":
 		err := errors.New("the Login hook returned RedirectToLogin with an empty path; name the host's sign-in page")
-		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.client.ID, "")
+		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.clientID(), "")
 	case login != nil:
 		if a.prompts("none") {
 			return nil, a.refuse(ctx, failed(loginRequired, "login_required", "The user is not signed in."), ""), nil
 		}
 		return nil, &AuthorizationResponse{Redirect: login.withReturnTo(a.restartURL())}, nil
 	case err != nil:
-		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.client.ID, "")
+		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.clientID(), "")
 	case user == nil:
 		err := errors.New("the Login hook returned neither a user nor an error; return RedirectToLogin when nobody is signed in")
-		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.client.ID, "")
+		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.clientID(), "")
 	case user.Subject == "" || !text(user.Subject):
 		err := errors.New("the Login hook returned a User whose Subject is empty or not text; put the account's lasting ID there")
-		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.client.ID, "")
+		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.clientID(), "")
 	}
 	return user, nil, nil
 }
@@ -59,7 +59,11 @@ func (a *authorization) askHost(r *http.Request, want AuthenticationRequest) (*U
 // restartURL is the way back to this request, as a path on this host: it is built
 // from the configuration, never from what the browser calls the host.
 func (a *authorization) restartURL() string {
-	return a.paths.authorization + "?" + a.remember().Encode()
+	params := a.remember()
+	if len(params) == 0 {
+		return a.path
+	}
+	return a.path + "?" + params.Encode()
 }
 
 func (l *loginRedirect) withReturnTo(path string) string {

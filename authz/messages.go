@@ -138,6 +138,7 @@ type Metadata struct {
 	CodeChallengeMethodsSupported              []string `json:"code_challenge_methods_supported"`
 	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
 	ProtectedResources                         []string `json:"protected_resources,omitempty"`                  // RFC 9728 §4
+	DeviceAuthorizationEndpoint                string   `json:"device_authorization_endpoint,omitempty"`        // RFC 8628 §4
 	ACRValuesSupported                         []string `json:"acr_values_supported,omitempty"`                 // RFC 9470 §7
 
 	// The JWS algorithms of client assertions (RFC 8414 §2).

@@ -86,8 +86,10 @@ func (s *Server) pushAuthorization(ctx context.Context, req *Request) (*PushedAu
 		params.Set("dpop_jkt", proof.JKT)
 	}
 	// What a client may push is bounded in size by checkParameters and in time by its
-	// lifetime. A limit on how often belongs here, before anything is stored: a public
-	// client is whoever knows its client_id.
+	// lifetime; and in how often, for a public client is whoever knows its client_id.
+	if err := s.admit(ctx, buckets(LimitPushedRequests, s.config.Limits.PushedRequests, client.ID, "", req.Address)); err != nil {
+		return nil, client, err
+	}
 	at := s.now()
 	pushed := &storage.Code{Kind: storage.PushedRequest, ClientID: client.ID, IssuedAt: at}
 	a := s.newAuthorization(params, at)

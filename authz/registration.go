@@ -191,7 +191,10 @@ func (s *Server) register(ctx context.Context, req *RegistrationRequest) (*Clien
 	if s.config.Registration == nil {
 		return nil, registrationOff()
 	}
-	if err := s.admit(ctx, req); err != nil {
+	if err := s.admit(ctx, buckets(LimitRegistrations, s.config.Limits.Registrations, "", "", req.Address)); err != nil {
+		return nil, err
+	}
+	if err := s.mayRegister(ctx, req); err != nil {
 		return nil, err
 	}
 	p, err := s.propose(ctx, req.Body, nil)
@@ -231,9 +234,9 @@ func notStored(err error) *Error {
 	return unavailable(err)
 }
 
-// admit decides whether a registration is looked at: RFC 7591 §3, with an initial access
+// mayRegister decides whether a registration is looked at: RFC 7591 §3, with an initial access
 // token unless the endpoint is open. A token that is there must be right even then.
-func (s *Server) admit(ctx context.Context, req *RegistrationRequest) *Error {
+func (s *Server) mayRegister(ctx context.Context, req *RegistrationRequest) *Error {
 	r := s.config.Registration
 	if req.Authorization == "" {
 		if r.Open {

@@ -33,12 +33,13 @@ type Server struct {
 	resources []Resource // never changed, the default first
 	byDefault []string   // the identifier of that one
 	audiences []string   // what client assertions may be for; never changed
-	paths     struct{ prefix, authorization string }
+	paths     struct{ prefix, authorization, device string }
 
 	fetcher  *fetch.Fetcher
 	keys     *keyring.Ring
 	engine   *engine.Engine
 	secrets  *secrets
+	polls    *polls
 	verified *verified
 	nonces   *dpop.Nonces // nil for none
 
@@ -64,16 +65,24 @@ func New(config Config) (*Server, error) {
 		byDefault: []string{config.Resource},
 		fetcher:   fetch.New(config.HTTPClient),
 		secrets:   newSecrets(),
+		polls:     newPolls(),
 		verified:  newVerified(),
+	}
+	if s.config.Limits.Limiter == nil {
+		s.config.Limits.Limiter = newMemoryLimiter(s.now)
 	}
 	s.clientKeys = newClientKeys(s.fetcher, s.now)
 	s.documents = s.newDocuments()
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix
 	s.paths.authorization = s.paths.prefix + "/authorize"
+	s.paths.device = s.paths.prefix + "/device"
 	s.grantTypes = config.grantTypes()
 	m := s.Metadata()
 	s.audiences = []string{m.Issuer, m.TokenEndpoint, m.PushedAuthorizationRequestEndpoint} // RFC 9126 §2
+	if config.DeviceGrant {
+		s.audiences = append(s.audiences, m.DeviceAuthorizationEndpoint)
+	}
 	if alias, there := m.MTLSEndpointAliases["token_endpoint"]; there {
 		s.audiences = append(s.audiences, alias)
 	}
@@ -152,12 +161,15 @@ func (c *Config) grantTypes() []string {
 	if c.TokenExchange != nil {
 		types = append(types, grantTokenExchange)
 	}
+	if c.DeviceGrant {
+		types = append(types, grantDeviceCode)
+	}
 	return types
 }
 
 // Metadata describes the server (RFC 8414 §2).
 func (s *Server) Metadata() *Metadata {
-	base := strings.TrimSuffix(s.config.Issuer, "/") + s.config.Prefix
+	base := s.base()
 	scopes := make([]string, 0, len(s.config.Scopes))
 	for scope := range s.config.Scopes {
 		scopes = append(scopes, scope)
@@ -206,6 +218,12 @@ func (s *Server) Metadata() *Metadata {
 		m.MTLSEndpointAliases = map[string]string{
 			"token_endpoint": there + "/token", "revocation_endpoint": there + "/revoke", "introspection_endpoint": there + "/introspect",
 			"pushed_authorization_request_endpoint": there + "/par",
+		}
+	}
+	if s.config.DeviceGrant {
+		m.DeviceAuthorizationEndpoint = base + "/device_authorization"
+		if m.MTLSEndpointAliases != nil {
+			m.MTLSEndpointAliases["device_authorization_endpoint"] = s.config.MutualTLSOrigin + s.paths.prefix + "/device_authorization"
 		}
 	}
 	if s.config.Registration != nil {

@@ -29,6 +29,7 @@ type endpoint struct {
 
 	consentPage func(http.ResponseWriter, *http.Request, *ConsentPage)
 	errorPage   func(http.ResponseWriter, *http.Request, *ErrorPage)
+	devicePage  func(http.ResponseWriter, *http.Request, *DevicePage)
 }
 
 func newEndpoint(as *authz.Server, options []Options) *endpoint {
@@ -64,7 +65,7 @@ func newEndpoint(as *authz.Server, options []Options) *endpoint {
 		origin: issuer.Scheme + "://" + issuer.Host, secure: issuer.Scheme == "https",
 		proxies:     slices.Clone(o.TrustedProxies),
 		certificate: certificate, clientCAs: o.ClientCAs,
-		consentPage: o.ConsentPage, errorPage: o.ErrorPage,
+		consentPage: o.ConsentPage, errorPage: o.ErrorPage, devicePage: o.DevicePage,
 	}
 }
 

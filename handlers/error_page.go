@@ -84,6 +84,8 @@ func inPlainWords(refused *authz.Error) (title, message string) {
 		return "We cannot do this right now", "Our server is not able to answer at the moment. Nothing is wrong on your side. Wait a little, then go back to the application and try again."
 	case refused.Status >= 500:
 		return "Something went wrong on our side", "This has been recorded. Nothing was shared with the application. Go back to it and try again."
+	case refused.Status == http.StatusTooManyRequests:
+		return "Too many attempts", "For your safety, there is a pause now. Wait a few minutes, check what you typed, and try again."
 	case refused.Reason == "interaction_answered":
 		return "You have answered this already", "Each request can be answered once. If you want to change your answer, go back to the application and start again."
 	case refused.Reason == "interaction_expired":

@@ -27,6 +27,10 @@ type Options struct {
 	ConsentPage func(w http.ResponseWriter, r *http.Request, page *ConsentPage)
 	ErrorPage   func(w http.ResponseWriter, r *http.Request, page *ErrorPage)
 
+	// DevicePage, likewise, writes the pages on which people type the code that a device
+	// shows them (RFC 8628 §3.3), are asked, and are told what came of it.
+	DevicePage func(w http.ResponseWriter, r *http.Request, page *DevicePage)
+
 	// TrustedProxies are the addresses of the proxies between the clients and the host.
 	// Only what these say in X-Forwarded-For counts when limits are kept by address, and in
 	// ClientCertHeader.
@@ -104,6 +108,10 @@ func routes(as *authz.Server, options []Options) map[string]http.Handler {
 	if m.RegistrationEndpoint != "" {
 		endpoints[pathOf(m.RegistrationEndpoint)] = Registration(as, options...)
 		endpoints[pathOf(m.RegistrationEndpoint)+"/"] = ClientConfiguration(as, options...)
+	}
+	if m.DeviceAuthorizationEndpoint != "" {
+		endpoints[pathOf(m.DeviceAuthorizationEndpoint)] = DeviceAuthorization(as, options...)
+		endpoints[devicePath(as)] = Device(as, options...)
 	}
 	maps.Copy(endpoints, resourceMetadata(as))
 	return endpoints
