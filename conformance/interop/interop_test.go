@@ -66,6 +66,10 @@ func newHost(t *testing.T, configure ...func(*authz.Config)) *host {
 			return &authz.User{Subject: "ana", AuthTime: time.Now()}, nil
 		},
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+
+		DPoP:         true,
+		Registration: &authz.Registration{Open: true, Scopes: scopes, GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"}},
+		Consent:      func(context.Context, *authz.ConsentRequest) (authz.Decision, error) { return authz.Allow, nil },
 	}
 	for _, change := range configure {
 		change(&config)
@@ -74,6 +78,9 @@ func newHost(t *testing.T, configure ...func(*authz.Config)) *host {
 		t.Fatal(err)
 	}
 	handlers.Mount(mux, h.as)
+	mux.Handle("/api", handlers.Protect(h.as, "read")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, handlers.TokenFrom(r.Context()).Subject)
+	})))
 	return h
 }
 
@@ -156,17 +163,21 @@ func (h *host) env() []string {
 	return []string{"ISSUER=" + h.URL, "CLIENT_SECRET=" + h.secret, "RESOURCE=" + h.resource, "OTHER_RESOURCE=" + h.other}
 }
 
-// Every case of every script, unmodified libraries against a server on loopback.
+// Every case of every script, unmodified libraries against a server on loopback; those of
+// DPoP also against one that wants nonces.
 func TestJavaScript(t *testing.T) {
 	for _, script := range []string{"oauth4webapi.mjs", "openid_client.mjs"} {
 		t.Run(strings.TrimSuffix(script, ".mjs"), func(t *testing.T) {
-			h := newHost(t)
+			h, wary := newHost(t), newHost(t, func(c *authz.Config) { c.DPoPNonces = true })
 			cases := strings.Fields(node(t, h.env(), script, "-list"))
 			if len(cases) < 5 {
 				t.Fatalf("only %q", cases)
 			}
 			for _, name := range cases {
 				t.Run(name, func(t *testing.T) { node(t, h.env(), script, name) })
+				if strings.HasPrefix(name, "dpop") {
+					t.Run(name+"_nonces", func(t *testing.T) { node(t, wary.env(), script, name) })
+				}
 			}
 		})
 	}

@@ -127,4 +127,70 @@ await run({
     const found = await oauth.processResourceDiscoveryResponse(place, answer)
     check(found.authorization_servers[0] === issuer, JSON.stringify(found))
   },
+  async pushed_authorization_request() {
+    const verifier = oauth.generateRandomCodeVerifier()
+    const answer = await oauth.pushedAuthorizationRequest(
+      as, web, oauth.ClientSecretBasic(secret),
+      {
+        redirect_uri: redirectURI, response_type: 'code', scope: 'read',
+        code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', state: 's',
+      },
+      http,
+    )
+    const { request_uri } = await oauth.processPushedAuthorizationResponse(as, web, answer)
+    const url = new URL(as.authorization_endpoint)
+    url.search = new URLSearchParams({ client_id: 'web', request_uri })
+    const callback = oauth.validateAuthResponse(as, web, await authorize(url), 's')
+    const redeemed = await oauth.authorizationCodeGrantRequest(as, web, oauth.ClientSecretBasic(secret), callback, redirectURI, verifier, http)
+    check((await oauth.processAuthorizationCodeResponse(as, web, redeemed)).scope === 'read', 'another scope')
+  },
+  async dpop_code_refresh_and_api() {
+    const DPoP = oauth.DPoP(page, await oauth.generateKeyPair('ES256'))
+    // Where the server wants a nonce that the client does not know yet, the library says so.
+    const again = async (act) => {
+      try {
+        return await act()
+      } catch (e) {
+        if (!oauth.isDPoPNonceError(e)) throw e
+        return act()
+      }
+    }
+    const { verifier, callback } = await code(page)
+    const tokens = await again(async () =>
+      oauth.processAuthorizationCodeResponse(
+        as, page, await oauth.authorizationCodeGrantRequest(as, page, oauth.None(), callback, redirectURI, verifier, { ...http, DPoP }),
+      ),
+    )
+    check(tokens.token_type === 'dpop', tokens.token_type)
+    const next = await again(() => refresh(page, oauth.None(), tokens.refresh_token, { DPoP }))
+    const answer = await again(() =>
+      oauth.protectedResourceRequest(next.access_token, 'GET', new URL(resource), undefined, undefined, { ...http, DPoP }),
+    )
+    check(answer.status === 200 && (await answer.text()) === 'ana', `the API answers ${answer.status}`)
+    const bearer = await fetch(resource, { headers: { authorization: `Bearer ${next.access_token}` } })
+    check(bearer.status === 401, `as a bearer token: ${bearer.status}`)
+    const claims = await introspect(next.access_token)
+    check(claims.cnf?.jkt && claims.token_type === 'DPoP', JSON.stringify(claims))
+    const other = oauth.DPoP(page, await oauth.generateKeyPair('ES256'))
+    await fails(again(() => refresh(page, oauth.None(), next.refresh_token, { DPoP: other })), 'invalid_grant')
+  },
+  async registration_and_private_key_jwt() {
+    for (const alg of ['ES256', 'RS256', 'PS256']) {
+      const pair = await oauth.generateKeyPair(alg, { extractable: true })
+      const { kty, crv, x, y, n, e } = await crypto.subtle.exportKey('jwk', pair.publicKey)
+      const answer = await oauth.dynamicClientRegistrationRequest(
+        as,
+        {
+          client_name: alg, token_endpoint_auth_method: 'private_key_jwt', grant_types: ['client_credentials'], response_types: [],
+          jwks: { keys: [{ kty, crv, x, y, n, e, kid: alg }] }, scope: 'read',
+        },
+        http,
+      )
+      const client = await oauth.processDynamicClientRegistrationResponse(answer)
+      const auth = oauth.PrivateKeyJwt({ key: pair.privateKey, kid: alg })
+      const issued = await oauth.clientCredentialsGrantRequest(as, client, auth, { scope: 'read' }, http)
+      const tokens = await oauth.processClientCredentialsResponse(as, client, issued)
+      check((await validate(tokens.access_token, resource)).client_id === client.client_id, alg)
+    }
+  },
 })

@@ -44,4 +44,41 @@ await run({
     const config = await configure('spa', client.None())
     check((await flow(config, { resource }, { resource })).access_token, 'no token')
   },
+  async pushed_authorization_request() {
+    const config = await configure('web', client.ClientSecretBasic(secret))
+    const verifier = client.randomPKCECodeVerifier()
+    const url = await client.buildAuthorizationUrlWithPAR(config, {
+      redirect_uri: redirectURI, scope: 'read', state: 's',
+      code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
+    })
+    const tokens = await client.authorizationCodeGrant(config, await authorize(url), { pkceCodeVerifier: verifier, expectedState: 's' })
+    check(tokens.access_token, 'no token')
+  },
+  async dpop_with_pushed_authorization_request() {
+    const config = await configure('spa', client.None())
+    const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair())
+    const verifier = client.randomPKCECodeVerifier()
+    const url = await client.buildAuthorizationUrlWithPAR(
+      config,
+      {
+        redirect_uri: redirectURI, scope: 'read offline_access', state: 's',
+        code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
+      },
+      { DPoP },
+    )
+    const tokens = await client.authorizationCodeGrant(
+      config, await authorize(url), { pkceCodeVerifier: verifier, expectedState: 's' }, undefined, { DPoP },
+    )
+    check(tokens.token_type === 'dpop', tokens.token_type)
+    const answer = await client.fetchProtectedResource(config, tokens.access_token, new URL(resource), 'GET', undefined, undefined, { DPoP })
+    check(answer.status === 200, `the API answers ${answer.status}`)
+    check((await client.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP })).token_type === 'dpop', 'refreshed to another type')
+  },
+  async registration() {
+    const config = await client.dynamicClientRegistration(
+      new URL(issuer), { client_name: 'New', redirect_uris: [redirectURI], grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: 'client_secret_post' },
+      undefined, options,
+    )
+    check((await flow(config)).access_token, 'no token')
+  },
 })

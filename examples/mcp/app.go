@@ -29,6 +29,14 @@ func newApp(issuer string, store storage.Store, change func(*authz.Config)) (htt
 			"offline_access": "Stay connected",
 		},
 		Login: signedIn,
+
+		// Clients are strangers here. Those of today name themselves by a document of theirs;
+		// those of yesterday register. The user is told that nobody has checked them.
+		ClientIDMetadata: &authz.ClientIDMetadata{Scopes: []string{readNotes, writeNotes, "offline_access"}},
+		Registration:     &authz.Registration{Open: true, Scopes: []string{readNotes, writeNotes, "offline_access"}},
+
+		// Some of them are pages, such as MCP Inspector.
+		AllowedOrigins: []string{"*"},
 	}
 	if change != nil {
 		change(&config)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -44,7 +45,12 @@ func play(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	base := "http://" + listener.Addr().String()
-	app, err := newApp(base, db, preregister)
+	documents := httptest.NewTLSServer(http.HandlerFunc(document))
+	defer documents.Close()
+	app, err := newApp(base, db, func(c *authz.Config) {
+		preregister(c)
+		c.HTTPClient = documents.Client() // to which client.example.com is that server
+	})
 	if err != nil {
 		return err
 	}
@@ -84,7 +90,27 @@ func ways() []way {
 		{"a client that is registered", func(c *auth.AuthorizationCodeHandlerConfig) {
 			c.PreregisteredClient = &oauthex.ClientCredentials{ClientID: "desk"}
 		}},
+		{"a client with a metadata document", func(c *auth.AuthorizationCodeHandlerConfig) {
+			c.ClientIDMetadataDocumentConfig = &auth.ClientIDMetadataDocumentConfig{URL: documentURL}
+		}},
+		{"a client that registers", func(c *auth.AuthorizationCodeHandlerConfig) {
+			c.DynamicClientRegistrationConfig = &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
+				ClientName: "Newcomer", RedirectURIs: []string{callback}, TokenEndpointAuthMethod: "none",
+				GrantTypes: []string{"authorization_code", "refresh_token"},
+			}}
+		}},
 	}
+}
+
+const documentURL = "https://client.example.com/mcp.json"
+
+// document is the metadata document of a client (draft-ietf-oauth-client-id-metadata-document).
+func document(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"client_id": documentURL, "client_name": "Roamer", "redirect_uris": []string{callback},
+		"grant_types": []string{"authorization_code", "refresh_token"}, "token_endpoint_auth_method": "none", "application_type": "native",
+	})
 }
 
 // person sits at the browser that the client opens.

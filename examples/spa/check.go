@@ -112,14 +112,15 @@ func newChecker(ctx context.Context, host, page string) (*checker, error) {
 var fieldPattern = regexp.MustCompile(`name="(interaction|scope)" value="([^"]*)"`)
 
 func (c *checker) authorize() error {
-	answer, body, err := c.send(c.browser, http.MethodGet, c.host+"/oauth2/authorize?"+url.Values{
+	answer, _, err := c.send(c.browser, http.MethodGet, c.host+"/oauth2/authorize?"+url.Values{
 		"response_type": {"code"}, "client_id": {"reader"}, "redirect_uri": {c.page + "/"}, "scope": {readArticles + " offline_access"},
 		"state": {"s"}, "code_challenge": {oauth2.S256ChallengeFromVerifier(c.verifier)}, "code_challenge_method": {"S256"},
 	}.Encode(), nil)
 	if err != nil {
 		return err
 	}
-	if answer, body, err = c.send(c.browser, http.MethodPost, answer.Request.URL.String(), url.Values{"user": {"ana"}}); err != nil {
+	_, body, err := c.send(c.browser, http.MethodPost, answer.Request.URL.String(), url.Values{"user": {"ana"}})
+	if err != nil {
 		return err
 	}
 	form := url.Values{"decision": {"allow"}}
