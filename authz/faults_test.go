@@ -95,6 +95,34 @@ var flows = []flow{
 		s.clock.Advance(time.Minute)
 		return func() string { _, err := s.refresh(web, tokens.RefreshToken); return outcomeOf(t, err) }
 	}, "invalid_grant refresh_token_replayed"},
+	{"device authorization", func(t *testing.T, s *server) func() string {
+		return func() string {
+			_, err := s.AuthorizeDevice(t.Context(), request(tv, form(nil)))
+			return outcomeOf(t, err)
+		}
+	}, "ok"},
+	{"device page", func(t *testing.T, s *server) func() string {
+		code := s.device(t, tv).UserCode
+		return func() string { _, err := s.typed(code); return outcomeOf(t, err) }
+	}, "ok"},
+	{"device approval", func(t *testing.T, s *server) func() string {
+		sub := s.asked(t, s.device(t, tv).UserCode)
+		return func() string { _, err := s.SubmitDevice(t.Context(), sub); return outcomeOf(t, err) }
+	}, "ok"},
+	{"device denial", func(t *testing.T, s *server) func() string {
+		sub := s.asked(t, s.device(t, tv).UserCode)
+		sub.Approve = false
+		return func() string { _, err := s.SubmitDevice(t.Context(), sub); return outcomeOf(t, err) }
+	}, "ok"},
+	{"device poll", func(t *testing.T, s *server) func() string {
+		code := s.device(t, tv).DeviceCode
+		return func() string { _, err := s.poll(tv, code); return outcomeOf(t, err) }
+	}, "authorization_pending undecided"},
+	{"device code", func(t *testing.T, s *server) func() string {
+		d := s.device(t, tv)
+		s.decide(s.asked(t, d.UserCode))
+		return func() string { _, err := s.poll(tv, d.DeviceCode); return outcomeOf(t, err) }
+	}, "ok"},
 	{"own token", func(t *testing.T, s *server) func() string {
 		return func() string { _, err := s.own(); return outcomeOf(t, err) }
 	}, "ok"},
@@ -140,7 +168,7 @@ func TestStoreFaults(t *testing.T) {
 	for _, format := range []string{"jwt", "opaque"} {
 		for _, f := range flows {
 			t.Run(format+"/"+f.name, func(t *testing.T) {
-				configure := func(c *authz.Config) { c.AccessTokenFormat = format }
+				configure := func(c *authz.Config) { c.AccessTokenFormat = format; withDevices(c) }
 				s := newServer(t, configure)
 				step := f.begin(t, s)
 				s.store.watch(-1)

@@ -1,10 +1,26 @@
-package handlers
+package handlers_test
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/grantor-oauth/grantor/authz"
+	"github.com/grantor-oauth/grantor/authz/authztest"
+	"github.com/grantor-oauth/grantor/handlers"
 )
+
+// placeRecorder is a limiter that notes where requests come from.
+type placeRecorder struct{ place netip.Prefix }
+
+func (p *placeRecorder) Take(_ context.Context, key authz.LimitKey, _ authz.Limit, _ int) (time.Duration, error) {
+	p.place = key.Address
+	return 0, nil
+}
 
 // Only those who are trusted are believed, each about the one before it.
 func TestAddress(t *testing.T) {
@@ -26,15 +42,23 @@ func TestAddress(t *testing.T) {
 		"no_header":               {proxies, "10.0.0.1:99", nil, "10.0.0.1"},
 		"rubbish":                 {proxies, "10.0.0.1:99", []string{"198.51.100.7, unknown"}, "10.0.0.1"},
 		"with_a_port":             {proxies, "10.0.0.1:99", []string{"198.51.100.7:1234"}, "198.51.100.7"},
-		"ipv6":                    {proxies, "[fd00::1]:99", []string{"2001:db8::7"}, "2001:db8::7"},
-		"ipv6_with_a_port":        {proxies, "[fd00::1]:99", []string{"[2001:db8::7]:5"}, "2001:db8::7"},
+		"ipv6":                    {proxies, "[fd00::1]:99", []string{"2001:db8::7"}, "2001:db8::"},
+		"ipv6_with_a_port":        {proxies, "[fd00::1]:99", []string{"[2001:db8::7]:5"}, "2001:db8::"},
 		"mapped":                  {proxies, "[::ffff:10.0.0.1]:99", []string{"::ffff:198.51.100.7"}, "198.51.100.7"},
 		"unix_socket":             {proxies, "@", []string{"198.51.100.7"}, "invalid IP"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := &endpoint{proxies: c.proxies}
-			r := &http.Request{RemoteAddr: c.remote, Header: http.Header{"X-Forwarded-For": c.forwarded}}
-			if got := e.address(r).String(); got != c.want {
+			var seen placeRecorder
+			as := authztest.New(t, func(cfg *authz.Config) { cfg.Limits.Limiter = &seen })
+			r := httptest.NewRequest(http.MethodPost, "/oauth2/token", strings.NewReader("grant_type=refresh_token&client_id=nobody"))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.RemoteAddr, r.Header["X-Forwarded-For"] = c.remote, c.forwarded
+			w := httptest.NewRecorder()
+			handlers.Token(as.Server, handlers.Options{TrustedProxies: c.proxies}).ServeHTTP(w, r)
+			if w.Code != http.StatusUnauthorized {
+				t.Fatal(w.Code, w.Body)
+			}
+			if got := seen.place.Addr().String(); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
 			}
 		})
