@@ -13,12 +13,16 @@
 //	/oauth2/introspect   POST       introspection endpoint (RFC 7662)
 //	/oauth2/revoke       POST       revocation endpoint (RFC 7009)
 //	/oauth2/jwks         GET        signing keys (RFC 7517)
+//	/oauth2/register     POST       registration (RFC 7591), with authz.Config.Registration; below it,
+//	                                each client's own (RFC 7592)
+//	/oauth2/device_authorization    POST       what a device asks (RFC 8628), with authz.Config.DeviceGrant
+//	/oauth2/device                  GET, POST  the page on which its user decides
 //	/.well-known/oauth-authorization-server     metadata (RFC 8414)
 //	/.well-known/oauth-protected-resource       that of resources under the issuer's origin (RFC 9728)
 //
 // A host with another router takes [New], or each endpoint by itself: [Authorization],
-// [Consent], [PushedAuthorization], [Token], [Introspection], [Revocation], [JWKS], [Metadata]. [Protect] puts
-// an API in the same process behind access tokens. [Check] tells whether all of it can
+// [Consent], [PushedAuthorization], [Token], [Introspection], [Revocation], [JWKS], [Metadata],
+// and those of the extensions. [Protect] puts an API in the same process behind access tokens. [Check] tells whether all of it can
 // be reached as clients will.
 //
 // # Look
