@@ -25,6 +25,7 @@ type authorization struct {
 	formPost    bool // the answer goes by POST
 	scopes      []string
 	resources   []string // their identifiers
+	details     []detail // RFC 9396
 
 	// pushed is the record of a pushed request; reference, what stands for it in URLs. Both
 	// are nil for one that came by itself. answering tells that the consent page of this
@@ -71,6 +72,7 @@ var (
 		(*authorization).checkDPoPKey,
 		(*authorization).checkScope,
 		(*authorization).checkResource,
+		(*authorization).checkDetails,
 		(*authorization).checkPrompt,
 		(*authorization).checkAuthentication,
 		(*authorization).checkWithEngine,
@@ -329,16 +331,17 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 		expiresAt = a.at.Add(a.refreshTokenLifetime(a.client))
 	}
 	grant := &storage.Grant{
-		ID:        storage.NewGrantID(expiresAt),
-		ClientID:  a.client.ID,
-		Subject:   user.Subject,
-		Scopes:    scopes,
-		Resources: a.resources,
-		AuthTime:  user.AuthTime,
-		ACR:       user.ACR,
-		AMR:       user.AMR,
-		CreatedAt: a.at,
-		ExpiresAt: expiresAt,
+		ID:                   storage.NewGrantID(expiresAt),
+		ClientID:             a.client.ID,
+		Subject:              user.Subject,
+		Scopes:               scopes,
+		Resources:            a.resources,
+		AuthorizationDetails: joinDetails(a.details),
+		AuthTime:             user.AuthTime,
+		ACR:                  user.ACR,
+		AMR:                  user.AMR,
+		CreatedAt:            a.at,
+		ExpiresAt:            expiresAt,
 	}
 	request.Scopes = scopes
 	// A used code is remembered for as long as anything that it yielded may live, so that

@@ -184,6 +184,11 @@ func (s *Server) checkClient(c *Client) error {
 			fault("Resources", "%q is not in Config.Resources; add it there or take it out here", identifier)
 		}
 	}
+	for _, name := range c.AuthorizationDetailsTypes {
+		if _, known := s.config.AuthorizationDetails[name]; !known {
+			fault("AuthorizationDetailsTypes", "%q is not in Config.AuthorizationDetails; add it there or take it out here", name)
+		}
+	}
 	for _, scope := range without(c.DefaultScopes, c.Scopes) {
 		fault("DefaultScopes", "%q is not in Scopes", scope)
 	}

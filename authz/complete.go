@@ -48,6 +48,8 @@ func (c *Config) complete() error {
 		}
 	}
 	c.completeResources(fault)
+	c.checkAuthorizationDetails(fault)
+	c.AuthorizationDetails = maps.Clone(c.AuthorizationDetails)
 	switch c.AccessTokenFormat {
 	case "":
 		c.AccessTokenFormat = "jwt"

@@ -45,6 +45,10 @@ type Config struct {
 	// Scopes are all scopes of this server, with their descriptions.
 	Scopes Scopes
 
+	// AuthorizationDetails are the types of rich authorization requests (RFC 9396 §2), by
+	// name. A client may ask for those in its AuthorizationDetailsTypes.
+	AuthorizationDetails map[string]AuthorizationDetailsType
+
 	// ACRValues are the authentication context classes that User.ACR may name, for clients
 	// to know (RFC 9470 §7).
 	ACRValues []string

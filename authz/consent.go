@@ -62,7 +62,7 @@ func (a *authorization) decision(ctx context.Context, user *User) (_ Decision, r
 		person := *user
 		decision, err = a.config.Consent(ctx, &ConsentRequest{
 			Client: cloneClient(a.client), User: &person,
-			Scopes: slices.Clone(a.scopes), Resources: slices.Clone(a.resources), Remembered: slices.Clone(remembered),
+			Scopes: slices.Clone(a.scopes), Resources: slices.Clone(a.resources), AuthorizationDetails: joinDetails(a.details), Remembered: slices.Clone(remembered),
 			RedirectURI: a.redirectURI, Default: decision,
 		})
 		if err != nil {
@@ -82,6 +82,8 @@ func (a *authorization) defaultDecision(remembered []string) Decision {
 		return Ask
 	case a.client.FirstParty:
 		return Allow
+	case a.details != nil: // each is a question of its own; what is remembered is scopes
+		return Ask
 	case remembered != nil && len(without(a.scopes, remembered)) == 0:
 		return Allow
 	}
@@ -148,6 +150,10 @@ func (a *authorization) prompt(ctx context.Context, user *User, remembered []str
 			prompt.RedirectHost = u.Scheme
 		}
 	}
+	var refused *Error
+	if prompt.Details, refused = a.describeDetails(ctx); refused != nil {
+		return a.refuse(ctx, refused, user.Subject), nil
+	}
 	for _, identifier := range a.resources {
 		if r := a.resource(identifier); r != nil {
 			prompt.Resources = append(prompt.Resources, *r)
@@ -193,7 +199,7 @@ func (s *Server) SubmitConsent(ctx context.Context, sub *ConsentSubmission) (*Au
 		return a.refuse(ctx, refused, user.Subject), nil
 	}
 	page := &answeredPage{sub: sub, state: state, at: at, granted: within(a.scopes, sub.Scopes)}
-	if !sub.Approve || (len(page.granted) == 0 && len(a.scopes) > 0) {
+	if !sub.Approve || (len(page.granted) == 0 && len(a.scopes) > 0 && a.details == nil) {
 		return a.deny(ctx, user, page)
 	}
 	if s.config.Lifetimes.Consent >= 0 {

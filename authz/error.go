@@ -58,27 +58,28 @@ func (e *Error) Unwrap() error { return e.cause }
 // The codes of RFC 6749 §4.1.2.1 and §5.2, with one description each, and those of
 // its extensions that the core endpoints answer with.
 const (
-	invalidRequest          = "invalid_request"
-	invalidClient           = "invalid_client"
-	invalidGrant            = "invalid_grant"
-	unauthorizedClient      = "unauthorized_client"
-	unsupportedGrantType    = "unsupported_grant_type"
-	unsupportedResponseType = "unsupported_response_type"
-	unsupportedTokenType    = "unsupported_token_type" // RFC 7009 §2.2.1
-	invalidScope            = "invalid_scope"
-	invalidTarget           = "invalid_target" // RFC 8707 §2
-	invalidDPoPProof        = dpop.InvalidProof
-	useDPoPNonce            = dpop.UseNonce
-	accessDenied            = "access_denied"
-	invalidRequestURI       = "invalid_request_uri"   // RFC 9101 §6.2
-	authorizationPending    = "authorization_pending" // RFC 8628 §3.5
-	slowDown                = "slow_down"             // RFC 8628 §3.5
-	expiredToken            = "expired_token"         // RFC 8628 §3.5
-	serverError             = "server_error"
-	temporarilyUnavailable  = "temporarily_unavailable"
-	loginRequired           = "login_required"   // OpenID Connect Core §3.1.2.6
-	consentRequired         = "consent_required" // OpenID Connect Core §3.1.2.6
-	invalidBearer           = "invalid_token"    // RFC 6750 §3.1
+	invalidRequest              = "invalid_request"
+	invalidClient               = "invalid_client"
+	invalidGrant                = "invalid_grant"
+	unauthorizedClient          = "unauthorized_client"
+	unsupportedGrantType        = "unsupported_grant_type"
+	unsupportedResponseType     = "unsupported_response_type"
+	unsupportedTokenType        = "unsupported_token_type" // RFC 7009 §2.2.1
+	invalidScope                = "invalid_scope"
+	invalidTarget               = "invalid_target" // RFC 8707 §2
+	invalidDPoPProof            = dpop.InvalidProof
+	useDPoPNonce                = dpop.UseNonce
+	accessDenied                = "access_denied"
+	invalidRequestURI           = "invalid_request_uri"           // RFC 9101 §6.2
+	authorizationPending        = "authorization_pending"         // RFC 8628 §3.5
+	slowDown                    = "slow_down"                     // RFC 8628 §3.5
+	expiredToken                = "expired_token"                 // RFC 8628 §3.5
+	invalidAuthorizationDetails = "invalid_authorization_details" // RFC 9396 §5
+	serverError                 = "server_error"
+	temporarilyUnavailable      = "temporarily_unavailable"
+	loginRequired               = "login_required"   // OpenID Connect Core §3.1.2.6
+	consentRequired             = "consent_required" // OpenID Connect Core §3.1.2.6
+	invalidBearer               = "invalid_token"    // RFC 6750 §3.1
 )
 
 // failed makes an Error whose description is constant text.

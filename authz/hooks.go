@@ -2,6 +2,7 @@ package authz
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -57,12 +58,16 @@ type ConsentRequest struct {
 	User   *User
 
 	// Scopes are what the client asks for; Remembered, the part of them that this
-	// user has granted this client before.
+	// user has granted this client before. AuthorizationDetails are never remembered.
 	Scopes     []string
 	Remembered []string
 
 	// Resources are the identifiers of the resource servers that it is for (RFC 8707).
 	Resources []string
+
+	// AuthorizationDetails is the JSON array of RFC 9396 §2 that the client asks for, as
+	// Validate returned it; nil if there is none.
+	AuthorizationDetails json.RawMessage
 
 	// RedirectURI is where the answer will go; empty for the device grant (RFC 8628), where
 	// the user is asked whatever the hook says, unless it denies.

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 
@@ -118,9 +119,13 @@ func (s *Server) introspectRefreshToken(ctx context.Context, client *Client, tok
 	if err != nil {
 		return nil, err
 	}
-	return Introspection{
+	answer := Introspection{
 		"active": true, "iss": s.config.Issuer, "sub": grant.Subject, "client_id": client.ID,
 		"scope": strings.Join(record.Scopes, " "),
 		"iat":   record.IssuedAt.Unix(), "exp": record.ExpiresAt.Unix(),
-	}, nil
+	}
+	if len(grant.AuthorizationDetails) > 0 { // RFC 9396 §9.2
+		answer["authorization_details"] = json.RawMessage(grant.AuthorizationDetails)
+	}
+	return answer, nil
 }

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"crypto/x509"
+	"encoding/json"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -72,6 +73,10 @@ type ConsentPrompt struct {
 	// Scopes are what the client asks for, in its order.
 	Scopes []ScopePrompt
 
+	// Details are the authorization details that are asked for, all or none of which are
+	// granted (RFC 9396).
+	Details []DetailPrompt
+
 	// Resources are the resource servers that access is asked for to.
 	Resources []Resource
 
@@ -97,6 +102,13 @@ type ScopePrompt struct {
 	Name        string
 	Description string // empty if the host gave none
 	Remembered  bool   // the user has granted it to this client before
+}
+
+// DetailPrompt is one authorization detail on the consent page.
+type DetailPrompt struct {
+	Type        string
+	Description string          // what AuthorizationDetailsType.Describe says; escape it
+	JSON        json.RawMessage // the object itself
 }
 
 // ConsentSubmission is what comes back from the consent page.
@@ -136,10 +148,11 @@ type Metadata struct {
 	PushedAuthorizationRequestEndpoint         string   `json:"pushed_authorization_request_endpoint"`           // RFC 9126 §5
 	RequirePushedAuthorizationRequests         bool     `json:"require_pushed_authorization_requests,omitempty"` // RFC 9126 §5
 	CodeChallengeMethodsSupported              []string `json:"code_challenge_methods_supported"`
-	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
-	ProtectedResources                         []string `json:"protected_resources,omitempty"`                  // RFC 9728 §4
-	DeviceAuthorizationEndpoint                string   `json:"device_authorization_endpoint,omitempty"`        // RFC 8628 §4
-	ACRValuesSupported                         []string `json:"acr_values_supported,omitempty"`                 // RFC 9470 §7
+	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"`  // RFC 9207 §3
+	ProtectedResources                         []string `json:"protected_resources,omitempty"`                   // RFC 9728 §4
+	AuthorizationDetailsTypesSupported         []string `json:"authorization_details_types_supported,omitempty"` // RFC 9396 §10
+	DeviceAuthorizationEndpoint                string   `json:"device_authorization_endpoint,omitempty"`         // RFC 8628 §4
+	ACRValuesSupported                         []string `json:"acr_values_supported,omitempty"`                  // RFC 9470 §7
 
 	// The JWS algorithms of client assertions (RFC 8414 §2).
 	TokenEndpointAuthSigningAlgValuesSupported         []string `json:"token_endpoint_auth_signing_alg_values_supported"`

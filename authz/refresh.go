@@ -150,6 +150,9 @@ func askedOf(r *engine.TokenRequest) string {
 	if r.Confirmation != nil {
 		asked += "\n" + string(r.Confirmation)
 	}
+	if details := r.Parameters.Get("authorization_details"); details != "" {
+		asked += "\n" + details
+	}
 	return asked
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -204,6 +205,7 @@ func (s *Server) Metadata() *Metadata {
 		CodeChallengeMethodsSupported:              []string{"S256"},
 		AuthorizationResponseIssParameterSupported: true,
 		ProtectedResources:                         resources,
+		AuthorizationDetailsTypesSupported:         slices.Sorted(maps.Keys(s.config.AuthorizationDetails)),
 		ACRValuesSupported:                         slices.Clone(s.config.ACRValues),
 
 		TokenEndpointAuthSigningAlgValuesSupported:         s.assertionAlgs(),

@@ -177,11 +177,15 @@ func (s *Server) issueToClient(ctx context.Context, p *tokenPolicy) (*accessToke
 	if slices.Contains(scopes, offlineAccess) {
 		scopes = without(scopes, []string{offlineAccess})
 	}
+	details, refused := s.resolveDetails(ctx, p.client, p.params.Get("authorization_details"))
+	if refused != nil {
+		return nil, refused
+	}
 	expiresAt := p.AccessTokenExpiresAt(nil, resources)
 	w := storage.Write{At: p.at}
 	token, err := s.mintAccessToken(ctx, engine.Mint{
 		Client: p.client, Scopes: scopes, Resources: resources, ExpiresAt: expiresAt,
-		Confirmation: p.confirmation,
+		Confirmation: p.confirmation, AuthorizationDetails: joinDetails(details),
 	}, &w)
 	if err != nil {
 		return nil, s.fromEngine(err)
@@ -193,7 +197,7 @@ func (s *Server) issueToClient(ctx context.Context, p *tokenPolicy) (*accessToke
 		}
 	}
 	s.emit(ctx, Event{Type: TokenIssued, ClientID: p.client.ID, Scopes: scopes})
-	return p.answerOf(&engine.Issued{AccessToken: token, ExpiresAt: expiresAt, Scopes: scopes}), nil
+	return p.answerOf(&engine.Issued{AccessToken: token, ExpiresAt: expiresAt, Scopes: scopes, AuthorizationDetails: joinDetails(details)}), nil
 }
 
 // endReplayed ends the grant whose code or refresh token came back (RFC 6749 §4.1.2,
@@ -235,6 +239,8 @@ func (p *tokenPolicy) answerOf(issued *engine.Issued) *accessTokenAnswer {
 			TokenType:    p.held.tokenType(),
 			RefreshToken: issued.RefreshToken,
 			Scope:        strings.Join(issued.Scopes, " "),
+
+			AuthorizationDetails: issued.AuthorizationDetails,
 		},
 		ExpiresAt: issued.ExpiresAt,
 	}

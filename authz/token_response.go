@@ -16,6 +16,8 @@ type TokenResponse struct {
 	Scope        string `json:"scope,omitempty"`
 
 	IssuedTokenType string `json:"issued_token_type,omitempty"` // RFC 8693 §2.2.1; empty for other grants
+
+	AuthorizationDetails json.RawMessage `json:"authorization_details,omitempty"` // RFC 9396 §7
 }
 
 // AppendJSON appends what encoding/json makes of r to b, which every token request needs,
@@ -36,6 +38,9 @@ func (r *TokenResponse) appendMembers(b []byte) []byte {
 	}
 	if r.IssuedTokenType != "" {
 		b = appendJSONString(append(b, `,"issued_token_type":`...), r.IssuedTokenType)
+	}
+	if len(r.AuthorizationDetails) > 0 {
+		b = append(append(b, `,"authorization_details":`...), r.AuthorizationDetails...)
 	}
 	return b
 }

@@ -35,6 +35,10 @@ type ConsentPage struct {
 	// Places are the names of the resource servers that access is asked for to; empty if
 	// that is only the default one.
 	Places []string
+
+	// Details are what the client asks for beside scopes, all or nothing (RFC 9396), as
+	// text fit to be shown. Escape it nevertheless.
+	Details []string
 }
 
 // showConsent shows the consent page.
@@ -50,6 +54,9 @@ func (e *endpoint) showConsent(w http.ResponseWriter, r *http.Request, prompt *a
 	}
 	for _, r := range prompt.Resources {
 		page.Places = append(page.Places, firstNonEmpty(plainText(r.Name), plainText(r.Identifier)))
+	}
+	for _, d := range prompt.Details {
+		page.Details = append(page.Details, plainSentence(d.Description))
 	}
 	if len(prompt.Resources) == 1 && prompt.Resources[0].Identifier == e.as.Resource() {
 		page.Places = nil

@@ -7,14 +7,20 @@ import (
 
 const (
 	maxShown = 80 // characters of a name
-	maxMarks = 3  // combining marks in a row
+	maxSaid  = 1000
+	maxMarks = 3 // combining marks in a row
 )
 
 // plainText is a name that somebody else chose, without what could make it look like
 // another or reach out of its place: control and formatting characters (bidirectional
 // overrides among them), line breaks, characters that show as nothing, piles of
 // accents. The page isolates its direction with bdi besides (Unicode TR36 §2, TR9).
-func plainText(s string) string {
+func plainText(s string) string { return plain(s, maxShown) }
+
+// plainSentence is the same for what may take some lines.
+func plainSentence(s string) string { return plain(s, maxSaid) }
+
+func plain(s string, most int) string {
 	var b strings.Builder
 	shown, marks, space := 0, 0, false
 	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
@@ -30,7 +36,7 @@ func plainText(s string) string {
 			}
 		default:
 			marks = 0
-			if shown++; shown > maxShown {
+			if shown++; shown > most {
 				return strings.TrimRight(b.String(), " ") + "…"
 			}
 		}

@@ -184,3 +184,7 @@ func TestEngineErrorText(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func (generous) AuthorizationDetails(_ context.Context, granted []byte) ([]byte, error) {
+	return granted, nil
+}

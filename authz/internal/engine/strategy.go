@@ -60,6 +60,8 @@ func (c credentials) GenerateAccessToken(ctx context.Context, r fosite.Requester
 		ExpiresAt: u.token.Policy.AccessTokenExpiresAt(u.grant, u.resources),
 
 		Confirmation: u.token.Confirmation,
+
+		AuthorizationDetails: u.details,
 	}
 	u.write.Tokens = make([]storage.Token, 0, 2) // with room for a refresh token
 	token, err := c.config.MintAccessToken(ctx, m, &u.write)

@@ -50,6 +50,10 @@ type Policy interface {
 	Resources(granted []string) ([]string, error)
 	Scopes(resources, granted []string) []string
 
+	// AuthorizationDetails picks those of the access token, of those granted (RFC 9396 §6);
+	// an error is the answer.
+	AuthorizationDetails(ctx context.Context, granted []byte) ([]byte, error)
+
 	AccessTokenExpiresAt(grant *storage.Grant, resources []string) time.Time
 	RefreshTokenExpiresAt(grant *storage.Grant) time.Time
 }
@@ -62,6 +66,8 @@ type Issued struct {
 	Scopes       []string
 	Grant        *storage.Grant
 	Write        *storage.Write
+
+	AuthorizationDetails []byte // of the access token; nil if there is none
 }
 
 // Token has fosite judge the request and make the tokens (RFC 6749 §4.1.3 and
@@ -95,6 +101,8 @@ func (e *Engine) Token(ctx context.Context, req *TokenRequest) (*Issued, *storag
 		Scopes:       u.scopes,
 		Grant:        u.grant,
 		Write:        &u.write,
+
+		AuthorizationDetails: u.details,
 	}, nil, nil
 }
 
@@ -120,6 +128,12 @@ func (u *unit) find(ctx context.Context) error {
 		return u.fail(err)
 	}
 	u.resources = resources
+	if u.grant == nil {
+		return nil
+	}
+	if u.details, err = u.token.Policy.AuthorizationDetails(ctx, u.grant.AuthorizationDetails); err != nil {
+		return u.fail(err)
+	}
 	return nil
 }
 

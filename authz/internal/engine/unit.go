@@ -35,6 +35,7 @@ type unit struct {
 	// What has been made but not stored, and what is to be stored.
 	resources    []string // that the access token is for
 	scopes       []string // of the access token
+	details      []byte   // of the access token
 	accessToken  string
 	expiresAt    time.Time // of the access token
 	refreshToken string    // empty if there is none
