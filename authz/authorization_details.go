@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // AuthorizationDetailsType is one type of rich authorization requests (RFC 9396 §2): what
@@ -24,7 +25,7 @@ type AuthorizationDetailsType struct {
 	Validate func(ctx context.Context, client *Client, detail json.RawMessage) (json.RawMessage, error)
 
 	// Describe says on the consent page, in a sentence, what the object allows, such as
-	// "Pay EUR 12.50 to Example Ltd.". It is shown as text.
+	// "Pay EUR 12.50 to Example Ltd.". It is shown as text, of up to 1000 characters.
 	Describe func(ctx context.Context, detail json.RawMessage) (string, error)
 
 	// Covers reports whether what was granted includes what a token request asks for (RFC
@@ -74,6 +75,7 @@ func AuthorizationDetailsOf[T any](
 const (
 	maxDetails     = 20
 	maxDetailDepth = 8
+	maxDescription = 1000    // characters
 	maxDetailBytes = 3 << 10 // of all that are granted together, in JSON
 )
 
@@ -206,7 +208,7 @@ func (s *Server) resolveDetails(ctx context.Context, client *Client, param strin
 			again, err = parseDetails("[" + string(encoded) + "]")
 		}
 		if err != nil || len(again) != 1 || again[0].Type != asked.Type {
-			return nil, broken("authorization_details_hook_failed", errors.Join(err, fmt.Errorf("Validate of %.100q did not return one JSON object of that type", asked.Type)))
+			return nil, broken("authorization_details_hook_failed", errors.Join(err, fmt.Errorf("the Validate hook of %.100q did not return one JSON object of that type", asked.Type)))
 		}
 		details[i] = again[0]
 	}
@@ -243,7 +245,11 @@ func (a *authorization) describeDetails(ctx context.Context) ([]DetailPrompt, *E
 	for _, d := range a.details {
 		description, err := a.config.AuthorizationDetails[d.Type].Describe(ctx, bytes.Clone(d.JSON))
 		if err == nil && strings.TrimSpace(description) == "" {
-			err = errors.New("Describe returned nothing to show")
+			err = errors.New("the Describe hook returned nothing to show")
+		}
+		if n := utf8.RuneCountInString(description); err == nil && n > maxDescription {
+			// A page would cut off what people then allow unseen.
+			err = fmt.Errorf("the Describe hook returned %d characters; up to %d are shown, so let Validate refuse what takes more", n, maxDescription)
 		}
 		if err != nil {
 			return nil, broken("authorization_details_hook_failed", err)

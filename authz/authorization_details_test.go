@@ -185,9 +185,14 @@ func TestAuthorizationDetails_hooks(t *testing.T) {
 		"no JSON": {Validate: func(context.Context, *authz.Client, json.RawMessage) (json.RawMessage, error) {
 			return json.RawMessage(`{`), nil
 		}},
-		"nothing to show": {Validate: func(_ context.Context, _ *authz.Client, d json.RawMessage) (json.RawMessage, error) { return d, nil }},
+		"too much to show": {Validate: func(_ context.Context, _ *authz.Client, d json.RawMessage) (json.RawMessage, error) { return d, nil }},
+		"nothing to show":  {Validate: func(_ context.Context, _ *authz.Client, d json.RawMessage) (json.RawMessage, error) { return d, nil }},
 	} {
-		hook.Describe = func(context.Context, json.RawMessage) (string, error) { return " ", nil }
+		said := " "
+		if name == "too much to show" {
+			said = strings.Repeat("x", 1001)
+		}
+		hook.Describe = func(context.Context, json.RawMessage) (string, error) { return said, nil }
 		s := newServer(t, payments, func(c *authz.Config) { c.AuthorizationDetails["payment"] = hook })
 		s.change(t, web, func(c *authz.Client) { c.AuthorizationDetailsTypes = []string{"payment"} })
 		response, err := s.authorize(web, details(pay12))
