@@ -30,7 +30,7 @@ const (
 	// assertionSkew is how far a client's clock may be ahead (FAPI 2.0 §5.3.2.1).
 	assertionSkew = time.Minute
 
-	// assertionWindow is longer than any assertion lives; see markUsed.
+	// assertionWindow is longer than any assertion lives; see onceBy.
 	assertionWindow = 10 * time.Minute
 )
 
@@ -83,7 +83,7 @@ func (s *Server) checkAssertion(ctx context.Context, client *Client, t *foreignJ
 		signed = s.signedWithSecret(client, t, now)
 	} else {
 		signed, err = s.someKey(ctx, client, func(key *jose.JSONWebKey) bool {
-			return (t.keyID == "" || key.KeyID == "" || key.KeyID == t.keyID) && fits(key, t.algorithm) && t.signedWith(key.Key)
+			return t.signedByKey(key)
 		})
 	}
 	switch {
@@ -106,18 +106,10 @@ func (s *Server) assertionFault(t *foreignJWT, now time.Time) string {
 	if !s.assertionAudience(c.Audience) {
 		return "assertion_audience_wrong"
 	}
-	switch latest := now.Add(assertionSkew); {
-	case c.ExpiresAt == nil:
-		return "assertion_exp_missing"
-	case !now.Before(c.ExpiresAt.Time):
-		return "assertion_expired"
-	case c.ExpiresAt.After(latest.Add(maxAssertionLife)):
-		return "assertion_lives_too_long"
-	case c.NotBefore != nil && c.NotBefore.After(latest):
-		return "assertion_not_yet_valid"
-	case c.IssuedAt != nil && c.IssuedAt.After(latest):
-		return "assertion_from_the_future"
-	case c.ID == "":
+	if reason := c.lifeFault(now, maxAssertionLife); reason != "" {
+		return "assertion_" + reason
+	}
+	if c.ID == "" {
 		return "assertion_jti_missing"
 	}
 	return ""
@@ -136,21 +128,8 @@ func (s *Server) assertionAudience(aud foreignAudience) bool {
 
 // markUsed makes an assertion one that has been used (RFC 7523 §3, item 7), in the store, so
 // that of any number that come at once to any number of replicas one gets through.
-//
-// A jti counts once even if it comes in two assertions that expire at different times. The
-// record's name begins with a time, which has to be the same then: so there is one record for
-// the window in which the assertion expires and one for the next, and any two that can be
-// good at the same time, less than a window apart, have one in common.
 func (s *Server) markUsed(ctx context.Context, client *Client, t *foreignJWT, now time.Time) *Error {
-	w := storage.Write{At: now}
-	until := t.claims.ExpiresAt.UTC().Truncate(assertionWindow).Add(assertionWindow + clockSlack)
-	for range 2 {
-		w.Codes = append(w.Codes, storage.Code{
-			Digest: storage.NewDigest(until, "client_assertion:"+client.ID+"\x00"+t.claims.ID), Kind: storage.SeenOnce,
-			ClientID: client.ID, IssuedAt: now, ExpiresAt: until,
-		})
-		until = until.Add(assertionWindow)
-	}
+	w := storage.Write{At: now, Codes: onceBy("client_assertion:"+client.ID+"\x00"+t.claims.ID, client.ID, t.claims.ExpiresAt.Time, assertionWindow, now)}
 	switch err := s.config.Storage.Commit(ctx, w); {
 	case errors.Is(err, storage.ErrExists):
 		return badClient("assertion_replayed")
@@ -158,6 +137,26 @@ func (s *Server) markUsed(ctx context.Context, client *Client, t *foreignJWT, no
 		return unavailable(err)
 	}
 	return nil
+}
+
+// onceBy are the marks that a JWT of this name was used, which are there already if it comes
+// again.
+//
+// A jti counts once even if it comes in two JWTs that expire at different times. The record's
+// name begins with a time, which has to be the same then: so there is one record for the
+// window in which the JWT expires and one for the next, and any two that can be good at the
+// same time, less than a window apart, have one in common.
+func onceBy(name, clientID string, expiresAt time.Time, window time.Duration, now time.Time) []storage.Code {
+	marks := make([]storage.Code, 2)
+	until := expiresAt.UTC().Truncate(window).Add(window + clockSlack)
+	for i := range marks {
+		marks[i] = storage.Code{
+			Digest: storage.NewDigest(until, name), Kind: storage.SeenOnce,
+			ClientID: clientID, IssuedAt: now, ExpiresAt: until,
+		}
+		until = until.Add(window)
+	}
+	return marks
 }
 
 // assertionAlgs are the algorithms of the assertions that this server takes.

@@ -80,10 +80,15 @@ func (k *clientKeys) ofText(text string) ([]jose.JSONWebKey, error) {
 	return keys, nil
 }
 
-// someKey reports whether one of the client's keys will do. Those of a jwks_uri are fetched
-// again if none does, because the client may have changed them (OpenID Connect Core
-// §10.1.1). An error means that the client's keys are not to be had.
+// someKey reports whether one of the client's keys will do.
 func (s *Server) someKey(ctx context.Context, client *Client, will func(key *jose.JSONWebKey) bool) (bool, error) {
+	return s.someKeyOf(ctx, client.JWKS, client.JWKSURI, will)
+}
+
+// someKeyOf reports whether one of the keys will do. Those of a jwks_uri are fetched again if
+// none does, because their owner may have changed them (OpenID Connect Core §10.1.1). An
+// error means that the keys are not to be had.
+func (s *Server) someKeyOf(ctx context.Context, jwks, jwksURI string, will func(key *jose.JSONWebKey) bool) (bool, error) {
 	one := func(keys []jose.JSONWebKey) bool {
 		for i := range keys {
 			if will(&keys[i]) {
@@ -92,15 +97,15 @@ func (s *Server) someKey(ctx context.Context, client *Client, will func(key *jos
 		}
 		return false
 	}
-	if client.JWKSURI == "" {
-		keys, err := s.clientKeys.ofText(client.JWKS)
+	if jwksURI == "" {
+		keys, err := s.clientKeys.ofText(jwks)
 		return one(keys), err
 	}
-	keys, err := s.clientKeys.fetched.Get(ctx, client.JWKSURI)
+	keys, err := s.clientKeys.fetched.Get(ctx, jwksURI)
 	if err != nil || one(keys) {
 		return err == nil, err
 	}
-	keys, err = s.clientKeys.fetched.Refetch(ctx, client.JWKSURI, keysAgain)
+	keys, err = s.clientKeys.fetched.Refetch(ctx, jwksURI, keysAgain)
 	return err == nil && one(keys), err
 }
 

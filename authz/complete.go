@@ -49,6 +49,7 @@ func (c *Config) complete() error {
 	}
 	c.completeResources(fault)
 	c.checkAuthorizationDetails(fault)
+	c.completeIssuers(fault)
 	c.AuthorizationDetails = maps.Clone(c.AuthorizationDetails)
 	switch c.AccessTokenFormat {
 	case "":

@@ -96,6 +96,22 @@ type Config struct {
 	// answer, such as invalid_target with status 400; any other error is a server_error.
 	TokenExchange func(ctx context.Context, req *ExchangeRequest) (*Exchange, error)
 
+	// JWTBearer decides about JWTs as authorization grants (RFC 7523 §2.1), which are off
+	// while it is nil: it says which user of the host the subject is, and what the token may
+	// do. By then the assertion has been verified, as one of TrustedIssuers. To grant what is
+	// asked for, return req.Grant(user). An *Error it returns is the answer, such as
+	// invalid_grant with status 400 for a subject that it does not know; any other error is a
+	// server_error.
+	JWTBearer func(ctx context.Context, req *AssertionRequest) (*AssertionGrant, error)
+
+	// TrustedIssuers are those whose JWTs JWTBearer and TokenExchange are asked about.
+	TrustedIssuers []TrustedIssuer
+
+	// FindTrustedIssuer finds more of them, for a host that keeps them in its database: by
+	// the iss of a JWT about which nothing else is known yet. It returns nil for one that it
+	// does not trust; an error makes the request fail with temporarily_unavailable.
+	FindTrustedIssuer func(ctx context.Context, issuer string) (*TrustedIssuer, error)
+
 	// Events is told what happens, in the goroutine in which it happens.
 	Events func(ctx context.Context, e Event)
 
@@ -165,6 +181,7 @@ type Config struct {
 	// Scheme, host and port, such as https://mtls.example.com; clients find it in the
 	// metadata (RFC 8705 §5).
 	MutualTLSOrigin string
+
 	// DPoP lets clients bind their tokens to a key that they prove to hold with every
 	// request (RFC 9449). Tokens of clients that do not ask for it stay bearer tokens, unless
 	// Client.DPoPBoundAccessTokens demands it. Without it, DPoP headers are not looked at.

@@ -18,7 +18,9 @@ type foreignJWT struct {
 	typ       string // typ in lower case and without application/, empty for none
 	claims    foreignClaims
 
-	jws *jose.JSONWebSignature
+	payload    []byte // the JSON of all claims
+	signedText string // header and claims as they came
+	jws        *jose.JSONWebSignature
 }
 
 // foreignClaims are the claims that RFC 7523 §3 looks at.
@@ -85,6 +87,7 @@ func parseForeignJWT(compact string, algorithms []string) (*foreignJWT, error) {
 	if err := decodeStrictly(text[1], &t.claims); err != nil || text[1][0] != '{' {
 		return nil, errJWTMalformed
 	}
+	t.payload, t.signedText = text[1], strings.TrimSuffix(compact, "."+parts[2])
 	var err error
 	if t.jws, err = jose.ParseSignedCompact(compact, allowed); err != nil {
 		return nil, errJWTMalformed
@@ -97,6 +100,29 @@ func parseForeignJWT(compact string, algorithms []string) (*foreignJWT, error) {
 func (t *foreignJWT) signedWith(key any) bool {
 	_, err := t.jws.Verify(key)
 	return err == nil
+}
+
+// signedByKey reports whether the signature is by this key, and the key one that may make it.
+func (t *foreignJWT) signedByKey(key *jose.JSONWebKey) bool {
+	return (t.keyID == "" || key.KeyID == "" || key.KeyID == t.keyID) && fits(key, t.algorithm) && t.signedWith(key.Key)
+}
+
+// lifeFault is the reason for which a JWT is not good now, or would be for too long (RFC 7523
+// §3, items 4 to 6); empty if there is none.
+func (c *foreignClaims) lifeFault(now time.Time, most time.Duration) string {
+	switch latest := now.Add(assertionSkew); {
+	case c.ExpiresAt == nil:
+		return "exp_missing"
+	case !now.Before(c.ExpiresAt.Time):
+		return "expired"
+	case c.ExpiresAt.After(latest.Add(most)):
+		return "lives_too_long"
+	case c.NotBefore != nil && c.NotBefore.After(latest):
+		return "not_yet_valid"
+	case c.IssuedAt != nil && c.IssuedAt.After(latest):
+		return "from_the_future"
+	}
+	return ""
 }
 
 // decodeStrictly is JSON with exact member names, none of them twice. encoding/json is

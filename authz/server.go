@@ -162,6 +162,9 @@ func (c *Config) grantTypes() []string {
 	if c.TokenExchange != nil {
 		types = append(types, grantTokenExchange)
 	}
+	if c.JWTBearer != nil {
+		types = append(types, grantJWTBearer)
+	}
 	if c.DeviceGrant {
 		types = append(types, grantDeviceCode)
 	}

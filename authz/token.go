@@ -81,6 +81,8 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 		answer, err = s.issueToClient(ctx, policy)
 	case grantTokenExchange:
 		answer, err = s.exchange(ctx, policy)
+	case grantJWTBearer:
+		answer, err = s.redeemAssertion(ctx, policy)
 	case grantDeviceCode:
 		answer, err = s.redeemDeviceCode(ctx, policy)
 	}

@@ -14,14 +14,6 @@ import (
 	"github.com/grantor-oauth/grantor/storage"
 )
 
-// The token types of RFC 8693 §3 that this server knows. Refresh tokens, ID tokens and SAML
-// assertions cannot be exchanged: the first is for its client and this server alone, and
-// nothing here verifies the others.
-const (
-	typeAccessToken = "urn:ietf:params:oauth:token-type:access_token"
-	typeJWT         = "urn:ietf:params:oauth:token-type:jwt"
-)
-
 // maxActors bounds the chain of those who act for each other (RFC 8693 §4.1), each of whom
 // makes the token longer.
 const maxActors = 8
@@ -33,7 +25,9 @@ type ExchangeRequest struct {
 	Client *Client
 
 	// Subject is the token that is to be exchanged. Its Audience is worth a look: whom it
-	// is for had the right to have it, and anybody else has come by it somehow.
+	// is for had the right to have it, and anybody else has come by it somehow. If Issuer is
+	// one of Config.TrustedIssuers, it is a JWT of theirs, and Subject.Subject their name for
+	// whom it is about.
 	Subject *resource.Token
 
 	// Actor is the token of who is to act for the subject (delegation), nil if the client
@@ -42,7 +36,9 @@ type ExchangeRequest struct {
 
 	// Requested are the scopes that the client asks for, of those that it may ask for; nil if
 	// it names none. Scopes are the part of them that the subject's token carries, all that
-	// the token carries and the client may have if it names none.
+	// the token carries and the client may have if it names none. The JWT of a trusted issuer
+	// that has no scope claim limits nothing: then they are what the client asks for, or its
+	// default.
 	Requested []string
 	Scopes    []string
 
@@ -57,6 +53,12 @@ type ExchangeRequest struct {
 
 // Exchange is what a token exchange yields.
 type Exchange struct {
+	// User is whom the token is about, by the host's own name, if somebody else issued the
+	// subject's token. AuthTime, ACR and AMR are what the host believes of what the issuer
+	// says of the sign-in. Otherwise it is left empty: an exchange does not make one user
+	// another.
+	User User
+
 	// Scopes of the new token. There may be others than the subject's token carries, if the
 	// client is registered for them: that is for the hook to answer for.
 	Scopes []string
@@ -66,7 +68,8 @@ type Exchange struct {
 }
 
 // Grant is what is asked for, without any scope that the subject's token lacks. It fails with
-// invalid_target if the client asks for an audience by a name that nobody has explained.
+// invalid_target if the client asks for an audience by a name that nobody has explained. Of
+// the token of a trusted issuer the hook has to say whom it is about, in Exchange.User.
 func (r *ExchangeRequest) Grant() (*Exchange, error) {
 	if len(r.Audiences) > 0 {
 		return nil, failed(invalidTarget, "audience_unknown", "The requested audience is not one that this server issues tokens for.")
@@ -77,7 +80,8 @@ func (r *ExchangeRequest) Grant() (*Exchange, error) {
 // exchange: RFC 8693. A token that is presented is not used up: it lives on as it was.
 //
 // The new one ends with it at the latest. If there is a grant behind the old one, it stands
-// behind the new one too, which therefore dies with it.
+// behind the new one too, which therefore dies with it. If somebody else issued the old one,
+// a grant is made, for RevokeUser and Disconnect to find the new one by.
 func (s *Server) exchange(ctx context.Context, p *tokenPolicy) (*accessTokenAnswer, *Error) {
 	if public(p.client) {
 		return nil, failed(unauthorizedClient, "public_client", descriptions[unauthorizedClient])
@@ -86,21 +90,25 @@ func (s *Server) exchange(ctx context.Context, p *tokenPolicy) (*accessTokenAnsw
 	if refused != nil {
 		return nil, refused
 	}
-	subject, grant, refused := p.exchanged(ctx, "subject_token")
+	subject, refused := p.exchanged(ctx, "subject_token")
 	if refused != nil {
 		return nil, refused
 	}
 	if subject == nil {
 		return nil, missing("subject_token")
 	}
-	actor, _, refused := p.exchanged(ctx, "actor_token")
+	acting, refused := p.exchanged(ctx, "actor_token")
 	if refused != nil {
 		return nil, refused
 	}
-	if refused := p.mayAct(subject, actor); refused != nil {
+	var actor *resource.Token
+	if acting != nil {
+		actor = acting.Token
+	}
+	if refused := p.mayAct(subject.Token, actor); refused != nil {
 		return nil, refused
 	}
-	act, refused := actorClaim(subject, actor)
+	act, refused := actorClaim(subject.Token, actor)
 	if refused != nil {
 		return nil, refused
 	}
@@ -111,7 +119,7 @@ func (s *Server) exchange(ctx context.Context, p *tokenPolicy) (*accessTokenAnsw
 	if issuedType == typeJWT && s.formatAt(granted.Resources, p.client) != "jwt" {
 		return nil, failed(invalidRequest, "requested_token_type_not_supported", "The requested_token_type is not supported for this resource.")
 	}
-	expiresAt := earlier(p.AccessTokenExpiresAt(grant, granted.Resources), subject.ExpiresAt)
+	expiresAt := earlier(p.AccessTokenExpiresAt(subject.grant, granted.Resources), subject.ExpiresAt)
 	if actor != nil {
 		expiresAt = earlier(expiresAt, actor.ExpiresAt)
 	}
@@ -119,6 +127,14 @@ func (s *Server) exchange(ctx context.Context, p *tokenPolicy) (*accessTokenAnsw
 		return nil, badExchange("subject_token_ending")
 	}
 	w := storage.Write{At: p.at}
+	grant := subject.grant
+	switch {
+	case subject.foreign != nil:
+		grant = p.grantOfForeign(granted, expiresAt)
+		w.Grants = []storage.Grant{*grant}
+	case grant != nil:
+		w.Live = []string{grant.ID}
+	}
 	token, err := s.mintAccessToken(ctx, engine.Mint{
 		Client: p.client, Grant: grant, Subject: subject.Subject, Scopes: granted.Scopes, Resources: granted.Resources,
 		ExpiresAt: expiresAt, Confirmation: p.confirmation, Actor: act,
@@ -128,13 +144,10 @@ func (s *Server) exchange(ctx context.Context, p *tokenPolicy) (*accessTokenAnsw
 	}
 	event := Event{Type: TokenExchanged, ClientID: p.client.ID, Subject: subject.Subject, Scopes: granted.Scopes}
 	if grant != nil {
-		event.GrantID = grant.ID
+		event.GrantID, event.Subject = grant.ID, grant.Subject
 	}
 	p.useProof(&w)
-	if len(w.Tokens)+len(w.Codes) > 0 {
-		if grant != nil {
-			w.Live = append(w.Live, grant.ID)
-		}
+	if len(w.Grants)+len(w.Tokens)+len(w.Codes) > 0 {
 		switch err := s.config.Storage.Commit(ctx, w); {
 		case errors.Is(err, storage.ErrRevoked), errors.Is(err, storage.ErrNotFound):
 			return nil, badExchange("subject_token_invalid").because(err)
@@ -163,43 +176,6 @@ func (p *tokenPolicy) requestedTokenType() (string, *Error) {
 		return typeJWT, nil
 	}
 	return "", failed(invalidRequest, "requested_token_type_not_supported", "The requested_token_type is not supported.")
-}
-
-// exchanged reads and verifies the token in the parameter of that name; nil if there is none
-// (RFC 8693 §2.1).
-func (p *tokenPolicy) exchanged(ctx context.Context, name string) (*resource.Token, *storage.Grant, *Error) {
-	presented, tokenType := p.params.Get(name), p.params.Get(name+"_type")
-	switch {
-	case presented == "" && tokenType == "":
-		return nil, nil, nil
-	case presented == "":
-		return nil, nil, missing(name)
-	case tokenType == "":
-		return nil, nil, missing(name + "_type")
-	case tokenType != typeAccessToken:
-		return nil, nil, failed(invalidRequest, name+"_type_not_supported", "Tokens of this type cannot be exchanged.")
-	}
-	token, _, grant, err := p.verifyWithGrant(ctx, presented)
-	switch {
-	case errors.Is(err, resource.ErrInvalidToken):
-		return nil, nil, badExchange(name + "_invalid").because(err)
-	case err != nil:
-		return nil, nil, unavailable(err)
-	case !p.confirms(token.Claims["cnf"]):
-		return nil, nil, badExchange(name + "_bound_to_another_key")
-	}
-	return token, grant, nil
-}
-
-// confirms reports whether the request proves possession of the key that a token with this
-// cnf claim is bound to, so that the new token is bound to it as well. Were it not, an
-// exchange would make a bearer token of a bound one.
-func (p *tokenPolicy) confirms(cnf any) bool {
-	if cnf == nil {
-		return true
-	}
-	var proven any
-	return p.confirmation != nil && json.Unmarshal(p.confirmation, &proven) == nil && reflect.DeepEqual(cnf, proven)
 }
 
 // mayAct holds whoever is to act against the may_act claim of the subject's token, if it has
@@ -241,6 +217,9 @@ func actorClaim(subject, actor *resource.Token) ([]byte, *Error) {
 		}
 		act = named
 	}
+	if _, ok := act.(map[string]any); !ok {
+		return nil, badExchange("act_malformed") // in the token of another issuer
+	}
 	depth := 0
 	for at, ok := act.(map[string]any); ok; at, ok = at["act"].(map[string]any) {
 		depth++
@@ -257,22 +236,26 @@ func actorClaim(subject, actor *resource.Token) ([]byte, *Error) {
 
 // decideExchange works out what is asked for, asks the hook, and holds what it says against
 // the registration of the client.
-func (p *tokenPolicy) decideExchange(ctx context.Context, subject, actor *resource.Token) (*Exchange, *Error) {
-	ask := &ExchangeRequest{Client: cloneClient(p.client), Subject: copyOf(subject), Actor: copyOf(actor)}
+func (p *tokenPolicy) decideExchange(ctx context.Context, subject *exchangedToken, actor *resource.Token) (*Exchange, *Error) {
+	ask := &ExchangeRequest{Client: cloneClient(p.client), Subject: copyOf(subject.Token), Actor: copyOf(actor)}
 	possible, refused := p.resolveScope(p.client, p.params.Get("scope"))
 	if refused != nil {
 		return nil, refused
 	}
-	if p.params.Get("scope") == "" {
+	if p.params.Get("scope") != "" {
+		ask.Requested = slices.Clone(possible)
+	} else if subject.foreign == nil {
 		// Not the client's default: what the token carries was asked for once already.
 		possible = slices.DeleteFunc(slices.Clone(p.client.Scopes), func(scope string) bool {
 			_, known := p.config.Scopes[scope]
 			return !known
 		})
-	} else {
-		ask.Requested = slices.Clone(possible)
 	}
-	ask.Scopes = within(possible, subject.Scopes)
+	if subject.foreign != nil {
+		ask.Scopes = subject.foreign.scopes(possible)
+	} else {
+		ask.Scopes = within(possible, subject.Scopes)
+	}
 	if ask.Resources, ask.Audiences, refused = p.targets(); refused != nil {
 		return nil, refused
 	}
@@ -284,7 +267,7 @@ func (p *tokenPolicy) decideExchange(ctx context.Context, subject, actor *resour
 	case err == nil && given == nil:
 		err = errors.New("it returned neither an Exchange nor an error; return req.Grant() to grant what is asked for")
 	case err == nil:
-		err = p.checkExchange(given)
+		err = p.checkExchange(given, subject)
 	}
 	if err != nil {
 		return nil, broken("token_exchange_hook_failed", fmt.Errorf("the TokenExchange hook: %w", err))
@@ -297,7 +280,7 @@ func (p *tokenPolicy) decideExchange(ctx context.Context, subject, actor *resour
 	if scopes = without(scopes, []string{offlineAccess}); len(scopes) == 0 && len(ask.Requested) > 0 {
 		return nil, failed(invalidScope, "scope_not_exchangeable", "None of the requested scopes can be had for the presented token at the requested resource.")
 	}
-	return &Exchange{Scopes: scopes, Resources: slices.Clone(given.Resources)}, nil
+	return &Exchange{User: given.User, Scopes: scopes, Resources: slices.Clone(given.Resources)}, nil
 }
 
 // copyOf is a token that the hook may do with as it likes, but for what it holds.
@@ -337,8 +320,13 @@ func (p *tokenPolicy) targets() (resources, audiences []string, _ *Error) {
 }
 
 // checkExchange says what the hook may not grant: its client's registration is the limit.
-func (p *tokenPolicy) checkExchange(given *Exchange) error {
-	if len(given.Resources) == 0 {
+func (p *tokenPolicy) checkExchange(given *Exchange, subject *exchangedToken) error {
+	switch {
+	case subject.foreign != nil && given.User.Subject == "":
+		return fmt.Errorf("it returned no User.Subject, and the token is about a user of %.200q; say what they are called here, or refuse", subject.Issuer)
+	case subject.foreign == nil && given.User.Subject != "" && given.User.Subject != subject.Subject:
+		return errors.New("it returned another User than that of the token; leave it empty")
+	case len(given.Resources) == 0:
 		return errors.New("it returned no Resources; name what the token is for")
 	}
 	for _, identifier := range given.Resources {
