@@ -55,14 +55,20 @@ func (s *Server) authenticateClient(ctx context.Context, req *Request) (*Client,
 	return client, nil
 }
 
+// confidentialMethods are all ways to authenticate that there are.
+var confidentialMethods = []string{authBasic, authPost, authPrivateKeyJWT, authSecretJWT, authTLS, authSelfSignedTLS}
+
 // authMethods are the ways in which clients can authenticate to this server.
 func (s *Server) authMethods() []string {
-	methods := []string{authBasic, authPost, authPrivateKeyJWT, authSecretJWT, authTLS, authSelfSignedTLS}
-	return slices.DeleteFunc(methods, func(method string) bool { return !s.supports(method) })
+	return slices.DeleteFunc(slices.Clone(confidentialMethods), func(method string) bool { return !s.supports(method) })
 }
 
-// supports reports whether the configuration has what an authentication method needs.
+// supports reports whether the configuration allows an authentication method, none
+// included, and has what it needs.
 func (s *Server) supports(method string) bool {
+	if allowed := s.config.TokenEndpointAuthMethods; len(allowed) > 0 && !slices.Contains(allowed, method) {
+		return false
+	}
 	switch method {
 	case authSecretJWT:
 		return s.config.EncryptionKey != nil

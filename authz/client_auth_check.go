@@ -32,7 +32,12 @@ func (s *Server) checkClientAuth(c *Client, grants []string, fault func(field, f
 			fault("JWKS", "is empty, and JWKSURI too; %s needs the client's public keys", method)
 		}
 	default:
-		fault("TokenEndpointAuthMethod", "is %q; use %s or %s", method, strings.Join(s.authMethods(), ", "), authNone)
+		fault("TokenEndpointAuthMethod", "is %q; use one of %s", method, strings.Join(s.Metadata().TokenEndpointAuthMethodsSupported, ", "))
+	}
+	if methods := authMethodsOf(c); slices.Contains(confidentialMethods, methods[0]) || methods[0] == authNone {
+		if allowed := s.config.TokenEndpointAuthMethods; len(allowed) > 0 && len(within(methods, allowed)) == 0 {
+			fault("TokenEndpointAuthMethod", "would be %s, which is not in Config.TokenEndpointAuthMethods; use one of %s", strings.Join(methods, " or "), strings.Join(allowed, ", "))
+		}
 	}
 	switch {
 	case method == authSecretJWT && s.config.EncryptionKey == nil:

@@ -89,6 +89,13 @@ func (c *Config) complete() error {
 	case !isOrigin(c.MutualTLSOrigin) || !strings.HasPrefix(c.MutualTLSOrigin, "https://"):
 		fault("MutualTLSOrigin", "%q: write scheme, host and, where it is not the default, port, such as https://mtls.example.com", c.MutualTLSOrigin)
 	}
+	for _, method := range without(c.TokenEndpointAuthMethods, append(slices.Clone(confidentialMethods), authNone)) {
+		fault("TokenEndpointAuthMethods", "%q is not supported; use %s or %s", method, strings.Join(confidentialMethods, ", "), authNone)
+	}
+	c.TokenEndpointAuthMethods = slices.Clone(c.TokenEndpointAuthMethods)
+	if c.RequireBoundAccessTokens && !c.DPoP && !c.MutualTLS {
+		fault("RequireBoundAccessTokens", "is on, but clients have no key to bind tokens to; turn on DPoP or MutualTLS as well")
+	}
 	if c.DPoPNonces && !c.DPoP {
 		fault("DPoPNonces", "is on, but DPoP is not; turn that on as well")
 	}

@@ -166,6 +166,17 @@ type Config struct {
 	// "/oauth2".
 	Prefix string
 
+	// TokenEndpointAuthMethods are those of the methods with which clients authenticate that
+	// this server allows, by their registered names (RFC 7591 §2), such as private_key_jwt;
+	// none is for public clients. Empty allows all that the rest of the configuration has what
+	// it takes for. They hold at all endpoints at which clients authenticate.
+	TokenEndpointAuthMethods []string
+
+	// RequireBoundAccessTokens refuses token requests that prove possession of no key: by a
+	// DPoP proof, or by the client's TLS certificate (RFC 9700 §2.2.1). It needs DPoP or
+	// MutualTLS.
+	RequireBoundAccessTokens bool
+
 	// StrictAssertionAudience takes client assertions (private_key_jwt, client_secret_jwt)
 	// whose aud is Issuer, as a single string, and no others (FAPI 2.0 §5.3.2.1). Without it
 	// aud may be a list, and name the token endpoint, as OpenID Connect Core §9 has it.

@@ -70,6 +70,12 @@ func (p *tokenPolicy) bind(ctx context.Context, req *Request, r *engine.TokenReq
 	if err := p.bindToProof(ctx, req, &bound); err != nil {
 		return err
 	}
+	if p.config.RequireBoundAccessTokens && bound == (confirmation{}) {
+		if p.held.Certificate == "" {
+			return failed(invalidRequest, "key_missing", "Tokens of this server are bound to a key of the client. Send a DPoP proof, or present a TLS certificate.")
+		}
+		bound.Certificate = p.held.Certificate
+	}
 	p.confirmation = bound.claim()
 	r.Confirmation = p.confirmation
 	if r.Public {

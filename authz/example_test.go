@@ -41,6 +41,38 @@ func Example() {
 	// https://app.example.com/oauth2/token
 }
 
+// An MCP server in the same app names itself as the resource; its clients bring themselves.
+func ExampleProfileMCP() {
+	config := authz.ProfileMCP(authz.Scopes{"notes:read": "Read your notes", "notes:write": "Add notes"})
+	config.Issuer, config.Resource = "https://app.example.com", "https://app.example.com/mcp"
+	config.Storage = memory.New() // in earnest: storage/bolt
+	config.Login = currentUser
+	as, err := authz.New(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	m := as.Metadata()
+	fmt.Println(m.ClientIDMetadataDocumentSupported, m.RegistrationEndpoint)
+	// Output:
+	// true https://app.example.com/oauth2/register
+}
+
+// For APIs behind which there is money. Its clients have a key and nothing else.
+func ExampleProfileStrict() {
+	config := authz.ProfileStrict()
+	config.Issuer = "https://app.example.com"
+	config.Storage = memory.New() // in earnest: storage/bolt
+	config.Login = currentUser
+	as, err := authz.New(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	m := as.Metadata()
+	fmt.Println(m.RequirePushedAuthorizationRequests, m.TokenEndpointAuthMethodsSupported, m.DPoPSigningAlgValuesSupported[0])
+	// Output:
+	// true [private_key_jwt] ES256
+}
+
 // New says everything that is wrong with a configuration, and what to do about it.
 func ExampleNew_faults() {
 	_, err := authz.New(authz.Config{

@@ -12,7 +12,8 @@ import (
 // User is the person at the browser, as the host knows them.
 type User struct {
 	// Subject is the host's lasting name for the user, unique and never given to
-	// another. It becomes the sub claim.
+	// another. It becomes the sub claim, as a client's ID does in a token of its own: so
+	// that no API takes one for the other, no client may have it for an ID (RFC 9068 §5).
 	Subject string
 
 	// Name is shown on the consent page, so that people see which account they are

@@ -188,7 +188,10 @@ func (s *Server) Metadata() *Metadata {
 		proofAlgs = dpop.Algorithms()
 	}
 	confidential := s.authMethods()
-	anyClient := append(slices.Clone(confidential), authNone)
+	anyClient := slices.Clone(confidential)
+	if s.supports(authNone) {
+		anyClient = append(anyClient, authNone)
+	}
 	m := &Metadata{
 		Issuer:                                     s.config.Issuer,
 		AuthorizationEndpoint:                      base + "/authorize",

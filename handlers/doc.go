@@ -18,6 +18,7 @@
 //	/oauth2/device_authorization    POST       what a device asks (RFC 8628), with authz.Config.DeviceGrant
 //	/oauth2/device                  GET, POST  the page on which its user decides
 //	/.well-known/oauth-authorization-server     metadata (RFC 8414)
+//	                                            where the issuer has a path, below it as well
 //	/.well-known/oauth-protected-resource       that of resources under the issuer's origin (RFC 9728)
 //
 // A host with another router takes [New], or each endpoint by itself: [Authorization],

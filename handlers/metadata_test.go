@@ -51,7 +51,7 @@ func TestRFC8414_Section3_1(t *testing.T) {
 	handlers.Mount(mux, as.Server)
 	for name, handler := range map[string]http.Handler{"Mount": mux, "New": handlers.New(as.Server)} {
 		for path, status := range map[string]int{
-			"/.well-known/oauth-authorization-server/tenant/one": 200, "/tenant/one/o/jwks": 200, "/tenant/one/o/authorize": 400,
+			"/.well-known/oauth-authorization-server/tenant/one": 200, "/tenant/one/.well-known/oauth-authorization-server": 200, "/tenant/one/o/jwks": 200, "/tenant/one/o/authorize": 400,
 			"/tenant/one/o/consent": 405, "/tenant/one/o/token": 405, "/tenant/one/o/revoke": 405, "/tenant/one/o/introspect": 405,
 			"/.well-known/oauth-authorization-server": 404, "/o/jwks": 404, "/": 404, "/tenant/one/o/jwks/": 404, "/tenant/one/o/": 404,
 		} {

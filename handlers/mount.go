@@ -75,7 +75,7 @@ func Mount(mux *http.ServeMux, as *authz.Server, options ...Options) {
 // New is all endpoints in one handler, for a host with another router. It goes by the
 // full path of the request, as Mount does: send it what begins with the endpoints'
 // prefix (/oauth2/), with /.well-known/oauth-authorization-server and with
-// /.well-known/oauth-protected-resource, unstripped.
+// /.well-known/oauth-protected-resource, unstripped, and whatever is below the issuer's path.
 // Everything else is 404.
 func New(as *authz.Server, options ...Options) http.Handler {
 	routes := routes(as, options)
@@ -105,6 +105,9 @@ func routes(as *authz.Server, options []Options) map[string]http.Handler {
 		pathOf(m.JWKSURI):                            JWKS(as, options...),
 		wellKnown + pathOf(m.Issuer):                 Metadata(as, options...),
 	}
+	// Where the issuer has a path, some clients look below it, as OpenID Connect Discovery §4
+	// has it for its own document.
+	endpoints[pathOf(m.Issuer)+wellKnown] = endpoints[wellKnown+pathOf(m.Issuer)]
 	if m.RegistrationEndpoint != "" {
 		endpoints[pathOf(m.RegistrationEndpoint)] = Registration(as, options...)
 		endpoints[pathOf(m.RegistrationEndpoint)+"/"] = ClientConfiguration(as, options...)

@@ -25,8 +25,8 @@ import (
 	"github.com/grantor-oauth/grantor/storage/memory"
 )
 
-// The client that every server of this package knows: public, with every scope of
-// the configuration.
+// The client that every server of this package knows, if its configuration allows public
+// clients: one with every scope there is.
 const (
 	ClientID    = "test-client"
 	RedirectURI = "https://client.example/callback"
@@ -66,9 +66,11 @@ func New(t testing.TB, configure ...func(*authz.Config)) *Server {
 		s.scopes = append(s.scopes, scope)
 	}
 	slices.Sort(s.scopes)
-	config.Clients = append(slices.Clone(config.Clients), authz.Client{
-		ID: ClientID, Name: "Test client", RedirectURIs: []string{RedirectURI}, Scopes: s.scopes,
-	})
+	if methods := config.TokenEndpointAuthMethods; len(methods) == 0 || slices.Contains(methods, "none") {
+		config.Clients = append(slices.Clone(config.Clients), authz.Client{
+			ID: ClientID, Name: "Test client", RedirectURIs: []string{RedirectURI}, Scopes: s.scopes,
+		})
+	}
 	var err error
 	if s.Server, err = authz.New(config); err != nil {
 		t.Fatal(err)
