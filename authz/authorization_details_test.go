@@ -230,3 +230,59 @@ func FuzzAuthorizationDetails(f *testing.F) {
 		}
 	})
 }
+
+// RFC 9396 §1: wherever a request has a scope, it may have authorization_details; so at the
+// device authorization endpoint, whose user is shown them.
+func TestRFC9396_Section1_device(t *testing.T) {
+	for _, f := range bothFormats {
+		s := newDeviceServer(t, payments, format(f), func(c *authz.Config) {
+			for i := range c.Clients {
+				c.Clients[i].AuthorizationDetailsTypes = []string{"payment"}
+			}
+		})
+		_, err := s.AuthorizeDevice(t.Context(), request(tv, form(nil, "authorization_details", `[{"type":"other","amount":1,"to":"a"}]`)))
+		wantRefusal(t, err, "invalid_authorization_details authorization_details_type_not_allowed")
+		d := s.device(t, tv, details(pay12))
+		page := must(s.typed(d.UserCode))(t).Confirm
+		if len(page.Details) != 1 || page.Details[0].Description != "Pay 12 to shop" {
+			t.Errorf("%s: the page shows %+v", f, page.Details)
+		}
+		sub := s.asked(t, d.UserCode)
+		sub.Scopes = []string{"offline_access"}
+		if got := s.decide(sub); got != "approved" {
+			t.Fatalf("%s: %s", f, got)
+		}
+		tokens := must(s.poll(tv, d.DeviceCode))(t)
+		if string(tokens.AuthorizationDetails) != pay12 {
+			t.Errorf("%s: granted %s", f, tokens.AuthorizationDetails)
+		}
+		narrow := must(s.token(refreshing(tv, tokens.RefreshToken, details(pay5))))(t)
+		claim := must(json.Marshal(must(s.VerifyAccessToken(t.Context(), narrow.AccessToken))(t).Claims["authorization_details"]))(t)
+		if string(narrow.AuthorizationDetails) != pay5 || string(claim) != `[{"amount":5,"to":"shop","type":"payment"}]` {
+			t.Errorf("%s: narrowed to %s, claim %s", f, narrow.AuthorizationDetails, claim)
+		}
+		if said := s.introspect(t, rs, narrow.AccessToken); fmt.Sprint(said["authorization_details"]) == "<nil>" {
+			t.Errorf("%s: introspection says %v", f, said)
+		}
+	}
+}
+
+// Those of an assertion's token are what the host leaves of what was asked for.
+func TestRFC9396_Section6_assertion(t *testing.T) {
+	s := newBearer(t, payments)
+	s.change(t, service, func(c *authz.Client) { c.AuthorizationDetailsTypes = []string{"payment"} })
+	tokens := must(s.token(bearing(service, s.foreign(t, nil), details(pay12))))(t)
+	if string(tokens.AuthorizationDetails) != pay12 {
+		t.Errorf("granted %s", tokens.AuthorizationDetails)
+	}
+	if got := s.bear(t, s.foreign(t, nil), details(`[{"type":"other"}]`)); got != "invalid_authorization_details authorization_details_type_not_allowed" {
+		t.Error(got)
+	}
+}
+
+// An exchange does not say what would become of them.
+func TestTokenExchange_authorization_details(t *testing.T) {
+	s := newExchange(t, payments)
+	_, err := s.exchange(must(s.own())(t).AccessToken, details(pay12))
+	wantRefusal(t, err, "invalid_authorization_details authorization_details_not_exchangeable")
+}

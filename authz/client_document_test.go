@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/grantor-oauth/grantor/authz"
 	"github.com/grantor-oauth/grantor/authz/authztest"
 )
@@ -114,6 +116,38 @@ func TestClientIDMetadata(t *testing.T) {
 	response, err := s.authorize(document, atApp(), set("scope", "admin"))
 	if got := s.outcome(t, response, err); got != "back: invalid_scope scope_not_allowed" {
 		t.Error(got)
+	}
+}
+
+// A client that is named by its document may have keys: by value or by URL, and its code is
+// then of no use to anybody else.
+func TestClientIDMetadata_private_key_jwt(t *testing.T) {
+	for name, keys := range map[string][]string{
+		"jwks":     {"jwks", jwks(p256)},
+		"jwks_uri": {"jwks_uri", `"https://app.example/keys.json"`},
+	} {
+		w := newWeb()
+		s := newServer(t, documents(w))
+		w.put("https://app.example/keys.json", 200, jwks(p256))
+		w.put(document, 200, describes(document, append(keys, "token_endpoint_auth_method", `"private_key_jwt"`)...))
+		code := s.code(t, document, atApp())
+		redeem := func(a *assertion) (*authz.TokenResponse, error) {
+			v := form(nil, "grant_type", "authorization_code", "code", code, "redirect_uri", "https://app.example/cb",
+				"code_verifier", authztest.Verifier, "client_id", document)
+			if a != nil {
+				a.claims = map[string]any{"iss": document, "sub": document}
+				v.Set("client_assertion_type", jwtBearer)
+				v.Set("client_assertion", s.assert(t, *a))
+			}
+			return s.Token(t.Context(), &authz.Request{Parameters: v})
+		}
+		_, err := redeem(nil)
+		wantRefusal(t, err, "invalid_client auth_method_not_registered")
+		_, err = redeem(&assertion{alg: jose.ES256, key: otherP256})
+		wantRefusal(t, err, "invalid_client assertion_signature_invalid")
+		if tokens, err := redeem(&assertion{}); err != nil || tokens.RefreshToken == "" {
+			t.Errorf("%s: %+v, %v", name, tokens, err)
+		}
 	}
 }
 

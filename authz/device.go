@@ -43,6 +43,7 @@ type DeviceAuthorization struct {
 type deviceRequest struct {
 	Scope     string     `json:"scope,omitempty"`
 	Resources []string   `json:"resource,omitempty"`
+	Details   string     `json:"authorization_details,omitempty"`
 	Device    []byte     `json:"device"` // digest of the device code
 	Until     time.Time  `json:"until"`  // until when that can be used
 	Address   netip.Addr `json:"address,omitzero"`
@@ -76,7 +77,10 @@ func (s *Server) authorizeDevice(ctx context.Context, req *Request) (*Client, *D
 	if !s.config.DeviceGrant || !slices.Contains(grantTypesOf(client), grantDeviceCode) {
 		return client, nil, failed(unauthorizedClient, "grant_type_not_allowed", "This client may not use this grant type.")
 	}
-	asked := deviceRequest{Scope: req.Parameters.Get("scope"), Resources: req.Parameters["resource"], Address: req.Address}
+	asked := deviceRequest{
+		Scope: req.Parameters.Get("scope"), Resources: req.Parameters["resource"],
+		Details: req.Parameters.Get("authorization_details"), Address: req.Address,
+	}
 	at := s.now()
 	if _, err := s.judgeDevice(ctx, client, &asked, at); err != nil {
 		return client, nil, err
@@ -91,12 +95,16 @@ func (s *Server) authorizeDevice(ctx context.Context, req *Request) (*Client, *D
 // judgeDevice checks what a device asks for, as the authorization endpoint does. It runs
 // again when the user decides, so that what changed in between counts.
 func (s *Server) judgeDevice(ctx context.Context, client *Client, asked *deviceRequest, at time.Time) (*authorization, *Error) {
-	a := s.newAuthorization(url.Values{"scope": {asked.Scope}, "resource": asked.Resources}, at)
+	a := s.newAuthorization(url.Values{
+		"scope": {asked.Scope}, "resource": asked.Resources, "authorization_details": {asked.Details},
+	}, at)
 	a.client = client
-	if err := a.checkScope(ctx); err != nil {
-		return nil, err
+	for _, check := range []func(context.Context) *Error{a.checkScope, a.checkResource, a.checkDetails} {
+		if err := check(ctx); err != nil {
+			return nil, err
+		}
 	}
-	return a, a.checkResource(ctx)
+	return a, nil
 }
 
 // newDevice makes the two codes and stores them in one commit.

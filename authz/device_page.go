@@ -59,9 +59,10 @@ type DevicePrompt struct {
 	// UserCode is the code, as the device shows it.
 	UserCode string
 
-	// Scopes and Resources are as in [ConsentPrompt].
+	// Scopes, Resources and Details are as in [ConsentPrompt].
 	Scopes    []ScopePrompt
 	Resources []Resource
+	Details   []DetailPrompt
 
 	// Address is where the device sent its request from, the zero Addr if that is not known;
 	// At is when.
@@ -196,6 +197,10 @@ func (d *pendingDevice) prompt(ctx context.Context, user *User, browser string) 
 		Client: d.client, User: user, UserCode: showUserCode(d.code),
 		Address: d.asked.Address, At: d.file.IssuedAt, Interaction: sealed,
 	}
+	var refused *Error
+	if prompt.Details, refused = d.describeDetails(ctx); refused != nil {
+		return nil, refused
+	}
 	for _, identifier := range d.resources {
 		if r := d.resource(identifier); r != nil {
 			prompt.Resources = append(prompt.Resources, *r)
@@ -215,7 +220,8 @@ func (d *pendingDevice) allowed(ctx context.Context, user *User) (Decision, *Err
 	person := *user
 	decision, err := d.config.Consent(ctx, &ConsentRequest{
 		Client: cloneClient(d.client), User: &person,
-		Scopes: slices.Clone(d.scopes), Resources: slices.Clone(d.resources), Default: Ask,
+		Scopes: slices.Clone(d.scopes), Resources: slices.Clone(d.resources),
+		AuthorizationDetails: joinDetails(d.details), Default: Ask,
 	})
 	switch {
 	case err != nil:
@@ -286,7 +292,7 @@ func (d *pendingDevice) decideDevice(ctx context.Context, user *User, sub *Conse
 	w := storage.Write{At: d.at, ConsumeCodes: []storage.Digest{d.file.Digest}}
 	scopes := within(d.scopes, sub.Scopes)
 	event := Event{Type: AuthorizationDenied, ClientID: d.client.ID, Subject: user.Subject, Scopes: d.scopes, Reason: "denied_by_user"}
-	approved := sub.Approve && (len(scopes) > 0 || len(d.scopes) == 0)
+	approved := sub.Approve && (len(scopes) > 0 || len(d.scopes) == 0 || d.details != nil)
 	if approved {
 		grant := d.newGrant(user, scopes)
 		decision.GrantID, w.Grants = grant.ID, []storage.Grant{*grant}
@@ -323,7 +329,7 @@ func (d *pendingDevice) newGrant(user *User, scopes []string) *storage.Grant {
 	}
 	return &storage.Grant{
 		ID: storage.NewGrantID(expiresAt), ClientID: d.client.ID, Subject: user.Subject,
-		Scopes: scopes, Resources: d.resources,
+		Scopes: scopes, Resources: d.resources, AuthorizationDetails: joinDetails(d.details),
 		AuthTime: user.AuthTime, ACR: user.ACR, AMR: user.AMR,
 		CreatedAt: d.at, ExpiresAt: expiresAt,
 	}

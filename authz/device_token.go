@@ -80,8 +80,13 @@ func (s *Server) issueToDevice(ctx context.Context, p *tokenPolicy, decision *st
 		_, known := s.config.Scopes[scope]
 		return !known || !slices.Contains(p.client.Scopes, scope)
 	})
+	details, err := p.AuthorizationDetails(ctx, grant.AuthorizationDetails)
+	if err != nil {
+		return nil, s.fromEngine(err)
+	}
 	issued := &engine.Issued{
-		Scopes: p.Scopes(resources, granted), Grant: grant, ExpiresAt: p.AccessTokenExpiresAt(grant, resources),
+		AuthorizationDetails: details,
+		Scopes:               p.Scopes(resources, granted), Grant: grant, ExpiresAt: p.AccessTokenExpiresAt(grant, resources),
 		Write: &storage.Write{At: p.at, ConsumeCodes: []storage.Digest{decision.Digest}, Live: []string{grant.ID}},
 	}
 	if !issued.ExpiresAt.After(p.at) {
@@ -89,7 +94,7 @@ func (s *Server) issueToDevice(ctx context.Context, p *tokenPolicy, decision *st
 	}
 	issued.AccessToken, err = s.mintAccessToken(ctx, engine.Mint{
 		Client: p.client, Grant: grant, Scopes: issued.Scopes, Resources: resources, ExpiresAt: issued.ExpiresAt,
-		Confirmation: p.confirmation,
+		Confirmation: p.confirmation, AuthorizationDetails: details,
 	}, issued.Write)
 	if err != nil {
 		return nil, s.fromEngine(err)

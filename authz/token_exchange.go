@@ -86,6 +86,9 @@ func (s *Server) exchange(ctx context.Context, p *tokenPolicy) (*accessTokenAnsw
 	if public(p.client) {
 		return nil, failed(unauthorizedClient, "public_client", descriptions[unauthorizedClient])
 	}
+	if p.params.Get("authorization_details") != "" {
+		return nil, badDetails("authorization_details_not_exchangeable", errors.New("a token exchange yields scopes; no specification says what becomes of authorization_details"))
+	}
 	issuedType, refused := p.requestedTokenType()
 	if refused != nil {
 		return nil, refused

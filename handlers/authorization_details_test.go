@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -23,7 +24,8 @@ func TestConsentPageShowsAuthorizationDetails(t *testing.T) {
 		}}
 		c.Clients = append(c.Clients, authz.Client{
 			ID: "c", RedirectURIs: []string{"https://client.example/cb"}, AuthorizationDetailsTypes: []string{"payment"},
-		})
+		}, authz.Client{ID: "tv", GrantTypes: []string{deviceGrant}, AuthorizationDetailsTypes: []string{"payment"}})
+		c.DeviceGrant = true
 	})
 	params := authztest.AuthorizationParameters()
 	params.Set("client_id", "c")
@@ -40,5 +42,18 @@ func TestConsentPageShowsAuthorizationDetails(t *testing.T) {
 	}
 	if got := h.do(http.MethodPost, "/oauth2/consent", page.form(t)).location(t); got.Get("code") == "" {
 		t.Error(got)
+	}
+	// On the page of the device grant as well.
+	asked := h.do(http.MethodPost, "/oauth2/device_authorization", url.Values{"client_id": {"tv"}, "authorization_details": {`[{"type":"payment"}]`}})
+	var d authz.DeviceAuthorization
+	if err := json.Unmarshal([]byte(asked.body), &d); err != nil {
+		t.Fatal(err)
+	}
+	page = h.do(http.MethodPost, "/oauth2/device", url.Values{"user_code": {d.UserCode}})
+	if !strings.Contains(page.body, "<bdi>Pay &lt;b&gt;12&lt;/b&gt; to Shop xxx") || strings.Contains(page.body, "asks for no permissions") {
+		t.Errorf("the page of the device grant: %s", page.body)
+	}
+	if done := h.do(http.MethodPost, "/oauth2/device", page.form(t)); !strings.Contains(done.body, "is connected") {
+		t.Error(done.body)
 	}
 }

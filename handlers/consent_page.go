@@ -55,9 +55,7 @@ func (e *endpoint) showConsent(w http.ResponseWriter, r *http.Request, prompt *a
 	for _, r := range prompt.Resources {
 		page.Places = append(page.Places, firstNonEmpty(plainText(r.Name), plainText(r.Identifier)))
 	}
-	for _, d := range prompt.Details {
-		page.Details = append(page.Details, plainSentence(d.Description))
-	}
+	page.Details = descriptions(prompt.Details)
 	if len(prompt.Resources) == 1 && prompt.Resources[0].Identifier == e.as.Resource() {
 		page.Places = nil
 	}
@@ -66,6 +64,14 @@ func (e *endpoint) showConsent(w http.ResponseWriter, r *http.Request, prompt *a
 		return nil
 	}
 	return e.pages.write(w, "consent.html", http.StatusOK, e.pages.consentView(page))
+}
+
+// descriptions are the texts of details, fit to be shown.
+func descriptions(details []authz.DetailPrompt) (texts []string) {
+	for _, d := range details {
+		texts = append(texts, plainSentence(d.Description))
+	}
+	return texts
 }
 
 // consentView is what the built-in template is given.

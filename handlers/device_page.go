@@ -22,12 +22,13 @@ type DevicePage struct {
 	Action string
 
 	// ClientName and Account are names fit to be shown, as in [ConsentPage]; ClientHost,
-	// Places, PolicyURL and TermsURL are as there. Those of a client are empty where
+	// Places, Details, PolicyURL and TermsURL are as there. Those of a client are empty where
 	// the code is typed.
 	ClientName string
 	Account    string
 	ClientHost string
 	Places     []string
+	Details    []string
 	PolicyURL  string
 	TermsURL   string
 }
@@ -41,6 +42,7 @@ func (e *endpoint) showDevice(w http.ResponseWriter, r *http.Request, response *
 	var client *authz.Client
 	if response.Confirm != nil {
 		client = response.Confirm.Client
+		page.Details = descriptions(response.Confirm.Details)
 		for _, r := range response.Confirm.Resources {
 			page.Places = append(page.Places, firstNonEmpty(plainText(r.Name), plainText(r.Identifier)))
 		}

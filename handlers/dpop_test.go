@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/grantor-oauth/grantor/authz"
@@ -113,6 +114,18 @@ func TestRFC9449_Section8_header(t *testing.T) {
 	off := newHost(t, handlers.Options{})
 	if a := off.do("POST", "/oauth2/token", form); a.Header.Get("DPoP-Nonce") != "" {
 		t.Error("a nonce that nobody asked for")
+	}
+}
+
+// RFC 9728 §2: whether certificates count is the same for server and resource.
+func TestRFC9728_Section2_certificates(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		h := newHost(t, handlers.Options{}, func(c *authz.Config) { c.MutualTLS = on })
+		for _, path := range []string{"/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"} {
+			if a := h.do("GET", path, nil); strings.Contains(a.body, `"tls_client_certificate_bound_access_tokens":true`) != on {
+				t.Errorf("%s: %s", path, a.body)
+			}
+		}
 	}
 }
 

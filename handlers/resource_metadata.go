@@ -26,7 +26,8 @@ func resourceMetadata(as *authz.Server) map[string]http.Handler {
 			ScopesSupported:      r.Scopes,
 			Name:                 r.Name,
 
-			DPoPSigningAlgValuesSupported: as.Metadata().DPoPSigningAlgValuesSupported,
+			TLSClientCertificateBoundAccessTokens: as.Metadata().TLSClientCertificateBoundAccessTokens,
+			DPoPSigningAlgValuesSupported:         as.Metadata().DPoPSigningAlgValuesSupported,
 		}
 		if len(m.ScopesSupported) == 0 {
 			m.ScopesSupported = as.Metadata().ScopesSupported
