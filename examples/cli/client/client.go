@@ -99,5 +99,5 @@ func explain(doing string, err error) error {
 	case refused.ErrorDescription == "":
 		return fmt.Errorf("%s: the server says %s", doing, refused.ErrorCode)
 	}
-	return fmt.Errorf("%s: the server says %s: %s", doing, refused.ErrorCode, refused.ErrorDescription)
+	return fmt.Errorf("%s: the server says %s: %.300q", doing, refused.ErrorCode, refused.ErrorDescription)
 }
