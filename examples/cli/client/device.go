@@ -46,7 +46,7 @@ func poll(ctx context.Context, config *oauth2.Config, device *oauth2.DeviceAuthR
 		case err == nil:
 			return token, nil
 		case ctx.Err() != nil:
-			return nil, ctx.Err()
+			return nil, fmt.Errorf("the login was not finished: %w", ctx.Err())
 		case !device.Expiry.IsZero() && !time.Now().Before(device.Expiry):
 			return nil, errors.New("nobody typed the code in time: start the login again")
 		case errors.As(err, &refused) && refused.ErrorCode == "access_denied":
@@ -54,6 +54,7 @@ func poll(ctx context.Context, config *oauth2.Config, device *oauth2.DeviceAuthR
 		case errors.As(err, &refused) && refused.Response.StatusCode < 500 && refused.Response.StatusCode != http.StatusTooManyRequests:
 			return nil, explain("the login could not be finished", err)
 		}
-		device.Interval = min(2*max(device.Interval, 5), 60) // RFC 8628 §3.5: ask less often after a timeout
+		// Less often after a timeout (RFC 8628 §3.5), but the user may be done any moment.
+		device.Interval = max(device.Interval, min(2*max(device.Interval, 5), 60))
 	}
 }

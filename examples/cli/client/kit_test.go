@@ -3,6 +3,7 @@ package client_test
 import (
 	"bufio"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -19,7 +20,7 @@ import (
 func newHost(t *testing.T, issuer string) (*authz.Server, http.Handler) {
 	t.Helper()
 	as, err := authz.New(authz.Config{
-		Issuer: issuer, Storage: memory.New(), DeviceGrant: true,
+		Issuer: issuer, Storage: memory.New(), DeviceGrant: true, Logger: slog.New(slog.DiscardHandler),
 		Scopes: authz.Scopes{"read": "Read", "offline_access": "Stay signed in"},
 		Clients: []authz.Client{{
 			ID: "cli", ApplicationType: "native", RedirectURIs: []string{"http://127.0.0.1/callback"}, Scopes: []string{"read", "offline_access"},
