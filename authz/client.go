@@ -119,6 +119,7 @@ func cloneClient(c *Client) *Client {
 	d.Scopes, d.DefaultScopes = slices.Clone(c.Scopes), slices.Clone(c.DefaultScopes)
 	d.Secrets, d.AllowedOrigins = slices.Clone(c.Secrets), slices.Clone(c.AllowedOrigins)
 	d.Resources, d.AuthorizationDetailsTypes = slices.Clone(c.Resources), slices.Clone(c.AuthorizationDetailsTypes)
+	d.ResourceServerFor = slices.Clone(c.ResourceServerFor)
 	return &d
 }
 
@@ -184,6 +185,14 @@ func (s *Server) checkClient(c *Client) error {
 			fault("Resources", "%q is not in Config.Resources; add it there or take it out here", identifier)
 		}
 	}
+	for _, identifier := range c.ResourceServerFor {
+		if s.resource(identifier) == nil {
+			fault("ResourceServerFor", "%q is not in Config.Resources; add it there or take it out here", identifier)
+		}
+	}
+	if len(c.ResourceServerFor) > 0 && !c.ResourceServer {
+		fault("ResourceServerFor", "is for a ResourceServer; set that too, or take it out")
+	}
 	for _, name := range c.AuthorizationDetailsTypes {
 		if _, known := s.config.AuthorizationDetails[name]; !known {
 			fault("AuthorizationDetailsTypes", "%q is not in Config.AuthorizationDetails; add it there or take it out here", name)
@@ -199,6 +208,9 @@ func (s *Server) checkClient(c *Client) error {
 	}
 	if alg := c.AccessTokenSigningAlg; alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
 		fault("AccessTokenSigningAlg", "%q is not in Config.SigningAlgorithms; add it there", alg)
+	}
+	if alg := c.IntrospectionSignedResponseAlg; alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
+		fault("IntrospectionSignedResponseAlg", "%q is not in Config.SigningAlgorithms; add it there", alg)
 	}
 	checkLifetime(fault, "AccessTokenLifetime", c.AccessTokenLifetime, maxAccessToken)
 	checkLifetime(fault, "RefreshTokenIdle", c.RefreshTokenIdle, maxRefreshToken)

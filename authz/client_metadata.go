@@ -165,6 +165,8 @@ func (m clientMetadata) describe(c *Client) (err *Error) {
 		"tls_client_auth_subject_dn":      &c.TLSClientAuthSubjectDN, "tls_client_auth_san_dns": &c.TLSClientAuthSANDNS,
 		"tls_client_auth_san_uri": &c.TLSClientAuthSANURI, "tls_client_auth_san_ip": &c.TLSClientAuthSANIP,
 		"tls_client_auth_san_email": &c.TLSClientAuthSANEmail,
+
+		"introspection_signed_response_alg": &c.IntrospectionSignedResponseAlg,
 	} {
 		take(field, name, func() (string, *Error) { return m.text(name, maxMetadataText) })
 	}
@@ -180,6 +182,12 @@ func (m clientMetadata) describe(c *Client) (err *Error) {
 	} {
 		if err == nil {
 			*field, err = m.flag(name)
+		}
+	}
+	// RFC 9701 §6: whoever wants its answers encrypted must not get them in clear unawares.
+	for _, name := range []string{"introspection_encrypted_response_alg", "introspection_encrypted_response_enc"} {
+		if _, there := m[name]; err == nil && there {
+			err = badMetadata(name, "is not supported here: introspection answers can be signed, and not encrypted")
 		}
 	}
 	if err != nil {

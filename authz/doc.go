@@ -29,8 +29,8 @@
 // # Protocol methods
 //
 // One method of Server is one endpoint: [Server.Authorize], [Server.SubmitConsent],
-// [Server.Token], [Server.Introspect], [Server.Revoke], [Server.Metadata],
-// [Server.JWKS]. They take and return values, so that a host with another transport
+// [Server.Token], [Server.Introspect] or [Server.IntrospectJWT], [Server.Revoke],
+// [Server.Metadata], [Server.JWKS]. They take and return values, so that a host with another transport
 // can use them. Each fails with an *[Error].
 //
 // # What the host can do

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/grantor-oauth/grantor/authz/resource"
@@ -11,9 +12,10 @@ import (
 )
 
 // Introspect handles a request to the introspection endpoint (RFC 7662 §2.1). Only
-// clients that authenticate may ask. A resource server learns about every access token;
-// any other client only about its own tokens, refresh tokens included. For
-// everything else the answer is that it is not active, without a reason (§2.2, §4).
+// clients that authenticate may ask. A resource server learns about the access tokens for
+// the resources it is registered for; any other client only about its own tokens. Refresh
+// tokens are their client's own alone. For everything else the answer is that it is not
+// active, without a reason (§2.2, §4).
 func (s *Server) Introspect(ctx context.Context, req *Request) (Introspection, error) {
 	ctx, release := s.bounded(ctx)
 	defer release()
@@ -29,11 +31,16 @@ func (s *Server) introspect(ctx context.Context, req *Request) (Introspection, *
 		return nil, nil, err
 	}
 	client, refused := s.authenticateClient(ctx, req)
-	if refused != nil {
-		return nil, client, refused
+	if refused == nil && public(client) {
+		refused = badClient("public_client")
 	}
-	if public(client) {
-		return nil, client, badClient("public_client")
+	if refused != nil {
+		// RFC 9701 §5: 400 for a request that authenticates nobody, signed answer or not.
+		// 401 is for credentials that are wrong (RFC 7662 §2.3).
+		if refused.Code == invalidClient && anonymous(req) {
+			refused.Status = http.StatusBadRequest
+		}
+		return nil, client, refused
 	}
 	token := req.Parameters.Get("token")
 	if token == "" {
@@ -41,10 +48,14 @@ func (s *Server) introspect(ctx context.Context, req *Request) (Introspection, *
 	}
 	verified, _, err := s.verify(ctx, token)
 	if err == nil {
-		if verified.ClientID != client.ID && !client.ResourceServer {
+		if !mayIntrospect(client, verified) {
 			return inactive(), client, nil
 		}
-		return s.describe(verified), client, nil
+		answer := s.describe(verified)
+		if at := client.ResourceServerFor; len(at) > 0 { // RFC 9701 §5: only what concerns it
+			answer["scope"] = strings.Join(s.scopesAt(within(verified.Audience, at), verified.Scopes), " ")
+		}
+		return answer, client, nil
 	}
 	if !errors.Is(err, resource.ErrInvalidToken) {
 		return nil, client, unavailable(err)
@@ -54,6 +65,24 @@ func (s *Server) introspect(ctx context.Context, req *Request) (Introspection, *
 		return nil, client, unavailable(err)
 	}
 	return answer, client, nil
+}
+
+// mayIntrospect reports whether a client may learn about an access token (RFC 7662 §2.2, §4,
+// RFC 9701 §3, §5).
+func mayIntrospect(client *Client, t *resource.Token) bool {
+	switch {
+	case !client.ResourceServer:
+		return t.ClientID == client.ID
+	case len(client.ResourceServerFor) == 0:
+		return true
+	}
+	return len(within(t.Audience, client.ResourceServerFor)) > 0
+}
+
+// anonymous reports whether a request does not even try to authenticate its client.
+func anonymous(req *Request) bool {
+	return req.Authorization == "" && req.Certificate == nil && req.Parameters.Get("client_secret") == "" &&
+		req.Parameters.Get("client_assertion") == "" && req.Parameters.Get("client_assertion_type") == ""
 }
 
 func inactive() Introspection { return Introspection{"active": false} }

@@ -159,6 +159,8 @@ type Metadata struct {
 	RevocationEndpointAuthSigningAlgValuesSupported    []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	IntrospectionEndpointAuthSigningAlgValuesSupported []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
 
+	IntrospectionSigningAlgValuesSupported []string `json:"introspection_signing_alg_values_supported"` // RFC 9701 §7
+
 	TLSClientCertificateBoundAccessTokens bool              `json:"tls_client_certificate_bound_access_tokens,omitempty"` // RFC 8705 §3.3
 	MTLSEndpointAliases                   map[string]string `json:"mtls_endpoint_aliases,omitempty"`                      // RFC 8705 §5
 	RegistrationEndpoint                  string            `json:"registration_endpoint,omitempty"`                      // RFC 7591 §3

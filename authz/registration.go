@@ -106,6 +106,7 @@ type ClientInformation struct {
 	TLSClientCertificateBoundAccessTokens bool   `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 	DPoPBoundAccessTokens                 bool   `json:"dpop_bound_access_tokens,omitempty"`
 	RequirePushedAuthorizationRequests    bool   `json:"require_pushed_authorization_requests,omitempty"`
+	IntrospectionSignedResponseAlg        string `json:"introspection_signed_response_alg,omitempty"`
 
 	// RejectedRedirectURIs were sent and not registered.
 	RejectedRedirectURIs []RejectedRedirectURI `json:"rejected_redirect_uris,omitempty"`
@@ -272,6 +273,7 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		TLSClientCertificateBoundAccessTokens: c.TLSClientCertificateBoundAccessTokens,
 		DPoPBoundAccessTokens:                 c.DPoPBoundAccessTokens,
 		RequirePushedAuthorizationRequests:    c.RequirePushedAuthorizationRequests,
+		IntrospectionSignedResponseAlg:        c.IntrospectionSignedResponseAlg,
 		RejectedRedirectURIs:                  p.rejected,
 	}
 	if slices.Contains(i.GrantTypes, grantAuthorizationCode) {

@@ -217,6 +217,7 @@ func (s *Server) Metadata() *Metadata {
 		TokenEndpointAuthSigningAlgValuesSupported:         s.assertionAlgs(),
 		RevocationEndpointAuthSigningAlgValuesSupported:    s.assertionAlgs(),
 		IntrospectionEndpointAuthSigningAlgValuesSupported: s.assertionAlgs(),
+		IntrospectionSigningAlgValuesSupported:             slices.Clone(s.config.SigningAlgorithms),
 		TLSClientCertificateBoundAccessTokens:              s.config.MutualTLS,
 		ClientIDMetadataDocumentSupported:                  s.documents != nil,
 		DPoPSigningAlgValuesSupported:                      proofAlgs,

@@ -10,7 +10,7 @@
 //	/oauth2/consent      POST       the answer of the consent page
 //	/oauth2/par          POST       pushed authorization requests (RFC 9126)
 //	/oauth2/token        POST       token endpoint (RFC 6749 §3.2)
-//	/oauth2/introspect   POST       introspection endpoint (RFC 7662)
+//	/oauth2/introspect   POST       introspection endpoint (RFC 7662), signed on request (RFC 9701)
 //	/oauth2/revoke       POST       revocation endpoint (RFC 7009)
 //	/oauth2/jwks         GET        signing keys (RFC 7517)
 //	/oauth2/register     POST       registration (RFC 7591), with authz.Config.Registration; below it,

@@ -155,6 +155,12 @@ func TestProtect_ElsewhereAgainstThisServer(t *testing.T) {
 			introspection := verify(resource.Introspection(resource.IntrospectionConfig{
 				Issuer: h.URL, Audience: h.as.Resource(), ClientID: "api", ClientSecret: h.secret,
 			}))
+			demanding := resource.IntrospectionConfig{
+				Issuer: h.URL, Audience: h.as.Resource(), ClientID: "api", ClientSecret: h.secret, SignedAnswers: &resource.SignedAnswers{},
+			}
+			signed := verify(resource.Introspection(demanding))
+			demanding.SignedAnswers = &resource.SignedAnswers{Audience: "robot"}
+			signedForAnother := verify(resource.Introspection(demanding))
 			wrongSecret := verify(resource.Introspection(resource.IntrospectionConfig{
 				Issuer: h.URL, Audience: h.as.Resource(), ClientID: "api", ClientSecret: "wrong",
 			}))
@@ -168,6 +174,10 @@ func TestProtect_ElsewhereAgainstThisServer(t *testing.T) {
 				"introspection, scope":       {introspection(h.token(t, "alerts:write")), 403},
 				"introspection, no access":   {wrongSecret(token), 503},
 				"introspection, not a token": {introspection("rubbish"), 401},
+				"signed":                     {signed(token), 200}, // RFC 9701
+				"signed, scope":              {signed(h.token(t, "alerts:write")), 403},
+				"signed, not a token":        {signed("rubbish"), 401},
+				"signed, for another":        {signedForAnother(token), 503},
 			} {
 				if c.got != c.want {
 					t.Errorf("%s: %d, want %d", what, c.got, c.want)
@@ -176,6 +186,9 @@ func TestProtect_ElsewhereAgainstThisServer(t *testing.T) {
 			h.revoke(t, token)
 			if got := introspection(token); got != 401 {
 				t.Errorf("revoked, by introspection: %d", got)
+			}
+			if got := signed(token); got != 401 {
+				t.Errorf("revoked, by signed introspection: %d", got)
 			}
 			if got := jwks(token); got != good {
 				t.Errorf("revoked, by jwks: %d; the documentation says that it is not seen", got)

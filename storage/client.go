@@ -89,7 +89,8 @@ type Client struct {
 	ExpiresAt time.Time `cbor:"40,keyasint,omitempty" json:"expires_at,omitzero"`
 
 	// IntrospectionSignedResponseAlg is the JWS algorithm of introspection answers to
-	// this client, a resource server (RFC 9701 §6); empty for JSON unless it asks.
+	// this client, where it asks for signed ones (RFC 9701 §4, §6); empty for RS256 if the
+	// server has that, or else the server's first.
 	IntrospectionSignedResponseAlg string `cbor:"41,keyasint,omitempty" json:"introspection_signed_response_alg,omitempty"`
 
 	// ApplicationType is "native" for an application on the user's device, for
@@ -109,6 +110,11 @@ type Client struct {
 	// ResourceServer clients may introspect access tokens that were issued to
 	// others (RFC 7662 §2.1).
 	ResourceServer bool `cbor:"16,keyasint,omitempty" json:"resource_server,omitempty"`
+
+	// ResourceServerFor are the identifiers of the resources that such a client serves: to
+	// it, tokens for others are not active, and scopes that mean nothing there are not shown
+	// (RFC 9701 §3, §5). Empty means every one the server knows.
+	ResourceServerFor []string `cbor:"42,keyasint,omitempty" json:"resource_server_for,omitempty"`
 
 	// AccessTokenFormat is "jwt", "opaque", or empty for the server's default.
 	AccessTokenFormat string `cbor:"17,keyasint,omitempty" json:"access_token_format,omitempty"`

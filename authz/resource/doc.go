@@ -13,6 +13,8 @@
 //
 // [Introspection] asks the issuer about every token (RFC 7662). It sees a revocation
 // at once, at the price of a request to the issuer, and also understands opaque tokens.
+// With IntrospectionConfig.SignedAnswers it believes only what the issuer has signed (RFC
+// 9701).
 //
 // Package handlers/protect puts either of them in front of an [net/http.Handler]. An
 // API in the same process as the server uses handlers.Protect instead, which is both

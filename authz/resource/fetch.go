@@ -13,7 +13,7 @@ import (
 
 const (
 	maxAnswer    = 256 << 10       // bytes of one answer
-	fetchTimeout = 5 * time.Second // for everything that one verification fetches
+	fetchTimeout = 5 * time.Second // for the answer about a token, and for the keys
 	maxRedirects = 3
 )
 
@@ -38,9 +38,12 @@ func outbound(given *http.Client) *http.Client {
 	return &client
 }
 
-// fetch is the bounded body of a 200 answer, and its header.
+// fetch is the bounded body of a 200 answer, in JSON unless the request wants another type,
+// and its header.
 func fetch(client *http.Client, req *http.Request) ([]byte, http.Header, error) {
-	req.Header.Set("Accept", "application/json")
+	if req.Header.Get("Accept") == "" {
+		req.Header.Set("Accept", "application/json")
+	}
 	answer, err := client.Do(req)
 	if err != nil {
 		return nil, nil, err

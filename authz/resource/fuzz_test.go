@@ -77,3 +77,51 @@ func FuzzIntrospectionAnswer(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSignedAnswer holds that no answer opens anything but the one that was signed, under
+// its own type, whatever is sent.
+func FuzzSignedAnswer(f *testing.F) {
+	var contentType, body string
+	key := ecKey(f, "k")
+	is := newIssuer(f, key)
+	is.introspect = func(w http.ResponseWriter, r *http.Request) { typed(contentType, body)(w, r) }
+	v := newSigned(f, is, func(c *resource.IntrospectionConfig) {
+		c.Endpoint = is.URL + "/introspect"
+		c.HTTPClient = &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			return inProcess(is.Config.Handler, r), nil
+		})}
+	})
+	right := signAnswer(f, key, nil, is.about(nil, nil))
+	contentType, body = signedType, right
+	if _, err := v.VerifyAccessToken(context.Background(), "token"); err != nil {
+		f.Fatal(err)
+	}
+	parts := strings.Split(right, ".")
+	plain := `{"active":true,"aud":"` + api + `"}`
+	dead := signAnswer(f, key, nil, is.about(nil, map[string]any{"token_introspection": map[string]any{"active": false}}))
+	for _, seed := range []string{
+		right, dead, plain, "", "..", parts[0] + "." + encode(plain) + "." + parts[2], parts[0] + "." + parts[1] + ".",
+		encode(`{"alg":"none","typ":"token-introspection+jwt","kid":"k"}`) + "." + parts[1] + ".",
+		encode(`{"alg":"HS256","typ":"token-introspection+jwt","kid":"k"}`) + "." + parts[1] + "." + parts[2],
+		`{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,
+		sign(f, key, nil, is.claims(map[string]any{"active": true})), // an access token of the issuer's
+	} {
+		f.Add(signedType, seed)
+		f.Add("application/json", seed)
+	}
+	// A signature's last character may have bits that do not count.
+	same := func(sent, signed string) bool {
+		return len(sent) == len(signed) && sent[:len(sent)-1] == signed[:len(signed)-1]
+	}
+	f.Fuzz(func(t *testing.T, sentType, sent string) {
+		contentType, body = sentType, sent
+		_, err := v.VerifyAccessToken(context.Background(), "token")
+		typed := strings.Contains(strings.ToLower(sentType), "token-introspection+jwt")
+		if err == nil && !(typed && same(sent, right)) {
+			t.Errorf("good: %q as %q", sent, sentType)
+		}
+		if errors.Is(err, resource.ErrInvalidToken) && !(typed && same(sent, dead)) {
+			t.Errorf("a statement about the token: %q as %q", sent, sentType)
+		}
+	})
+}

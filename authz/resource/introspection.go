@@ -27,6 +27,11 @@ type IntrospectionConfig struct {
 	ClientID     string
 	ClientSecret string
 
+	// SignedAnswers demands answers that the issuer has signed (RFC 9701), and believes no
+	// other; nil takes plain JSON. What a token opens then does not rest on the connection
+	// to the issuer alone, which something in between may end.
+	SignedAnswers *SignedAnswers
+
 	// Endpoint is the introspection endpoint. Empty means the one in the issuer's
 	// metadata (RFC 8414 §2), which is looked up once.
 	Endpoint string
@@ -64,11 +69,16 @@ func Introspection(config IntrospectionConfig) (Verifier, error) {
 	}
 	var err error
 	v.config.Leeway, err = checkLeeway(config.Leeway)
-	if err := errors.Join(append(faults, err)...); err != nil {
-		return nil, err
-	}
+	faults = append(faults, err)
 	if v.config.Clock == nil {
 		v.config.Clock = time.Now
+	}
+	if config.SignedAnswers != nil {
+		v.signed, err = newSignedAnswers(&v.config, v.client)
+		faults = append(faults, err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
 	if config.CacheFor > 0 {
 		v.answers = &answers{kept: map[answerKey]answer{}}
@@ -79,7 +89,8 @@ func Introspection(config IntrospectionConfig) (Verifier, error) {
 type introspector struct {
 	config  IntrospectionConfig
 	client  *http.Client
-	answers *answers // nil for none
+	answers *answers       // nil for none
+	signed  *signedAnswers // nil if plain ones will do
 
 	mu       sync.Mutex
 	endpoint string // empty until discovered
@@ -95,11 +106,17 @@ func (v *introspector) VerifyAccessToken(ctx context.Context, token string) (*To
 	if body, ok := v.answers.find(token, now); ok {
 		return v.read(body, now)
 	}
-	body, err := v.ask(ctx, token)
+	got, err := v.ask(ctx, token)
 	if err != nil {
 		return nil, fmt.Errorf("resource: the issuer could not be asked about the token: %w", err)
 	}
+	asked, body := now, got.body
 	now = v.config.Clock() // the answer may have taken its time
+	if v.signed != nil {
+		if body, err = v.signed.introspection(ctx, got, asked, now); err != nil {
+			return nil, fmt.Errorf("resource: the issuer's answer cannot be believed: %w", err)
+		}
+	}
 	t, err := v.read(body, now)
 	if err == nil {
 		until := now.Add(v.config.CacheFor)
@@ -135,8 +152,14 @@ func (v *introspector) read(body []byte, now time.Time) (*Token, error) {
 	return c.token(), nil
 }
 
+// answered is an answer as it came.
+type answered struct {
+	body        []byte
+	contentType string
+}
+
 // ask sends the introspection request (RFC 7662 §2.1).
-func (v *introspector) ask(ctx context.Context, token string) ([]byte, error) {
+func (v *introspector) ask(ctx context.Context, token string) (*answered, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	endpoint, err := v.where(ctx)
@@ -151,12 +174,18 @@ func (v *introspector) ask(ctx context.Context, token string) ([]byte, error) {
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	// RFC 6749 §2.3.1: each half is form-urlencoded before it is joined with a colon.
 	req.SetBasicAuth(url.QueryEscape(v.config.ClientID), url.QueryEscape(v.config.ClientSecret))
-	body, _, err := fetch(v.client, req)
+	if v.signed != nil {
+		req.Header.Set("Accept", answerType) // RFC 9701 §4
+	}
+	body, header, err := fetch(v.client, req)
 	var status *statusError
 	if errors.As(err, &status) && (status.status == http.StatusUnauthorized || status.status == http.StatusForbidden) {
 		return nil, fmt.Errorf("%w; check ClientID and ClientSecret", err)
 	}
-	return body, err
+	if err != nil {
+		return nil, err
+	}
+	return &answered{body, header.Get("Content-Type")}, nil
 }
 
 // where is the introspection endpoint. Several may discover it at once at the start,

@@ -3,13 +3,8 @@ package resource
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 // maxTokenBytes bounds what is looked at when a token is presented.
@@ -55,7 +50,10 @@ type JWKSConfig struct {
 // sooner, but not within 30 seconds of the last time. While the issuer is out of
 // reach, the keys it had last go on verifying for a day.
 func JWKS(config JWKSConfig) (Verifier, error) {
-	v := &jwtVerifier{issuer: config.Issuer, audience: config.Audience, now: config.Clock}
+	v := &jwtVerifier{
+		signatures: signatures{typ: "at+jwt", section: "RFC 9068 §2.1"},
+		issuer:     config.Issuer, audience: config.Audience, now: config.Clock,
+	}
 	var faults []error
 	faults = append(faults, checkIssuer(config.Issuer), checkAudienceConfig(config.Audience))
 	if config.URL != "" {
@@ -93,28 +91,27 @@ func checkLeeway(leeway time.Duration) (time.Duration, error) {
 }
 
 type jwtVerifier struct {
+	signatures
 	issuer, audience string
-	algorithms       []jose.SignatureAlgorithm
 	leeway           time.Duration
 	now              func() time.Time
-	keys             *keySet
 }
 
 // VerifyAccessToken checks in the order of RFC 9068 §4. Whatever needs no key comes
 // first, so that rubbish never makes it fetch any.
 func (v *jwtVerifier) VerifyAccessToken(ctx context.Context, token string) (*Token, error) {
-	jws, err := v.parse(token)
-	if err != nil {
-		return nil, err
+	if token == "" || len(token) > maxTokenBytes {
+		return nil, refused("empty, or longer than %d bytes", maxTokenBytes)
 	}
-	header := jws.Signatures[0].Protected
-	keys, err := v.keys.find(ctx, header.KeyID)
-	if err != nil {
+	payload, err := v.open(ctx, token)
+	var bad *badJWS
+	switch {
+	case errors.Is(err, errNotCompact):
+		return nil, refused("%v; if the issuer's tokens are opaque, use Introspection", err)
+	case errors.As(err, &bad):
+		return nil, refused("%v", bad)
+	case err != nil:
 		return nil, err
-	}
-	payload := verified(jws, keys, jose.SignatureAlgorithm(header.Algorithm))
-	if payload == nil {
-		return nil, refused("not signed by the issuer")
 	}
 	c, err := decodeClaims(payload)
 	if err != nil {
@@ -124,42 +121,6 @@ func (v *jwtVerifier) VerifyAccessToken(ctx context.Context, token string) (*Tok
 		return nil, err
 	}
 	return c.token(), nil
-}
-
-// parse reads the header, which nobody vouches for yet.
-func (v *jwtVerifier) parse(token string) (*jose.JSONWebSignature, error) {
-	if token == "" || len(token) > maxTokenBytes {
-		return nil, refused("empty, or longer than %d bytes", maxTokenBytes)
-	}
-	// The base64 decoder skips line breaks; a compact JWS has none (RFC 7515 §7.1).
-	if strings.ContainsAny(token, "\r\n") {
-		return nil, refused("not a compact JWS")
-	}
-	jws, err := jose.ParseSignedCompact(token, v.algorithms)
-	var algorithm *jose.ErrUnexpectedSignatureAlgorithm
-	switch {
-	case errors.As(err, &algorithm):
-		return nil, refused("its algorithm is none of %v", v.algorithms)
-	case err != nil || len(jws.Signatures) != 1:
-		return nil, refused("not a compact JWS; if the issuer's tokens are opaque, use Introspection")
-	}
-	header := jws.Signatures[0].Protected
-	// RFC 7515 §4.1.11: no extension is understood here, so none may be critical.
-	if _, set := header.ExtraHeaders["crit"]; set {
-		return nil, refused("its header has critical extensions")
-	}
-	// RFC 9068 §4: or an ID token would do. Media types are case-insensitive, and the
-	// "application/" may be missing (RFC 7515 §4.1.9).
-	typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
-	if typ = strings.ToLower(typ); typ != "at+jwt" && typ != "application/at+jwt" {
-		return nil, refused("its typ is not at+jwt (RFC 9068 §2.1)")
-	}
-	// Deliberate: RFC 7515 makes kid optional. Without it every key would have to be
-	// tried, and a rotation could not be told from a forgery.
-	if header.KeyID == "" {
-		return nil, refused("its header names no key (kid)")
-	}
-	return jws, nil
 }
 
 // check is the part of RFC 9068 §4 that looks at claims.
@@ -175,39 +136,4 @@ func (v *jwtVerifier) check(c *claims) error {
 		return refused("it lacks one of the claims exp, iat, sub, client_id, jti (RFC 9068 §2.2)")
 	}
 	return c.checkTimes(v.now(), v.leeway)
-}
-
-// verified is the payload, if one of the keys fits the algorithm and the signature;
-// nil otherwise.
-func verified(jws *jose.JSONWebSignature, keys []jose.JSONWebKey, algorithm jose.SignatureAlgorithm) []byte {
-	for _, key := range keys {
-		if !fits(key, algorithm) {
-			continue
-		}
-		if payload, err := jws.Verify(key.Key); err == nil {
-			return payload
-		}
-	}
-	return nil
-}
-
-// signatureAlgorithms are those that a published key can verify (RFC 7518 §3.1, RFC
-// 8037 §3.1).
-var signatureAlgorithms = []jose.SignatureAlgorithm{
-	jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
-	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512,
-}
-
-func allowed(names []string) ([]jose.SignatureAlgorithm, error) {
-	if len(names) == 0 {
-		return signatureAlgorithms, nil
-	}
-	var list []jose.SignatureAlgorithm
-	for _, name := range names {
-		if !slices.Contains(signatureAlgorithms, jose.SignatureAlgorithm(name)) {
-			return nil, fmt.Errorf("resource: Algorithms has %q; choose among %v", name, signatureAlgorithms)
-		}
-		list = append(list, jose.SignatureAlgorithm(name))
-	}
-	return list, nil
 }

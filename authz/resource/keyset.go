@@ -57,8 +57,8 @@ type flight struct {
 	err  error
 }
 
-// find returns the keys of this ID. Its errors wrap ErrInvalidToken if the issuer has
-// no such key; any other says that it could not find out.
+// find returns the keys of this ID. Its error is errUnknownKey if the issuer has no such
+// key; any other says that it could not find out.
 func (s *keySet) find(ctx context.Context, id string) ([]jose.JSONWebKey, error) {
 	s.mu.Lock()
 	now := s.now()
@@ -86,7 +86,7 @@ func (s *keySet) find(ctx context.Context, id string) ([]jose.JSONWebKey, error)
 	case f == nil && last != nil:
 		return nil, last
 	case f == nil:
-		return nil, errUnknownKey()
+		return nil, errUnknownKey
 	default:
 		select {
 		case <-f.done:
@@ -98,16 +98,14 @@ func (s *keySet) find(ctx context.Context, id string) ([]jose.JSONWebKey, error)
 	case f.err == nil && len(keys) > 0:
 		return keys, nil
 	case f.err == nil:
-		return nil, errUnknownKey()
+		return nil, errUnknownKey
 	case len(known) > 0:
 		return known, nil
 	}
 	return nil, f.err
 }
 
-func errUnknownKey() error {
-	return refused("signed with a key that the issuer does not publish")
-}
+var errUnknownKey = &badJWS{"signed with a key that the issuer does not publish"}
 
 // fetch does the flight and lands it. Others wait for it, so the first caller's going
 // away does not end it; the timeout does.

@@ -8,6 +8,20 @@ export async function authorize(url) {
   return new URL(answer.headers.get('location'))
 }
 
+// decide is what the user of a device does: opens the page that the device shows, and
+// presses one of its buttons (RFC 8628 §3.3).
+export async function decide(url, decision) {
+  const page = await fetch(url)
+  const html = await page.text()
+  const action = html.match(/<form method="post" action="([^"]*)"/)
+  check(page.status === 200 && action, `the page of the device answers ${page.status}: ${html.slice(0, 500)}`)
+  const body = new URLSearchParams({ decision })
+  for (const [, name, value] of html.matchAll(/name="(interaction|scope)" value="([^"]*)"/g)) body.append(name, value)
+  const cookie = page.headers.getSetCookie().map((c) => c.split(';')[0]).join('; ')
+  const done = await fetch(new URL(action[1], url), { method: 'POST', body, headers: { cookie } })
+  check(done.status === 200, `deciding answers ${done.status}`)
+}
+
 // What every script is told about the server, and about the clients it knows.
 export const issuer = process.env.ISSUER
 export const redirectURI = 'https://client.example/callback'

@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"golang.org/x/oauth2"
-
-	"github.com/grantor-oauth/grantor/authz"
 )
 
 var (
@@ -20,13 +18,7 @@ var (
 
 // golang.org/x/oauth2 as a device, and the user at a browser (RFC 8628).
 func TestGoDevice(t *testing.T) {
-	h := newHost(t, func(c *authz.Config) {
-		c.DeviceGrant = true
-		c.Clients = append(c.Clients, authz.Client{
-			ID: "tv", Name: "TV", Scopes: []string{"read", "offline_access"},
-			GrantTypes: []string{"urn:ietf:params:oauth:grant-type:device_code", "refresh_token"},
-		})
-	})
+	h := newHost(t)
 	config := h.config("tv", "", oauth2.AuthStyleInParams)
 	config.Endpoint.DeviceAuthURL = h.as.Metadata().DeviceAuthorizationEndpoint
 	device, err := config.DeviceAuth(t.Context())

@@ -56,18 +56,25 @@ func newHost(t *testing.T, configure ...func(*authz.Config)) *host {
 	web := authz.Client{ID: "web", RedirectURIs: []string{redirectURI}, Scopes: scopes, Secrets: []storage.Secret{hashed}, FirstParty: true}
 	spa := authz.Client{ID: "spa", RedirectURIs: []string{redirectURI}, Scopes: scopes, FirstParty: true}
 	service := authz.Client{ID: "service", Scopes: scopes, Secrets: web.Secrets, GrantTypes: []string{"client_credentials"}}
-	api := authz.Client{ID: "api", ResourceServer: true, Secrets: web.Secrets}
+	api := authz.Client{ID: "api", ResourceServer: true, ResourceServerFor: []string{h.resource}, Secrets: web.Secrets}
+	signed := api
+	signed.ID, signed.IntrospectionSignedResponseAlg = "signed-api", "EdDSA"
+	tv := authz.Client{ID: "tv", Name: "TV", Scopes: []string{"read", "offline_access"},
+		GrantTypes: []string{"urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}}
 	config := authz.Config{
 		Issuer: h.URL, Storage: db, Resource: h.resource,
 		Resources: []authz.Resource{{Identifier: h.other}},
 		Scopes:    authz.Scopes{"read": "Read", "write": "Write", "offline_access": "Stay"},
-		Clients:   []authz.Client{web, spa, service, api},
+		Clients:   []authz.Client{web, spa, service, api, signed, tv},
 		Login: func(*http.Request) (*authz.User, error) {
 			return &authz.User{Subject: "ana", AuthTime: time.Now()}, nil
 		},
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 
+		SigningAlgorithms: []string{"ES256", "EdDSA"},
+
 		DPoP:         true,
+		DeviceGrant:  true,
 		Registration: &authz.Registration{Open: true, Scopes: scopes, GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"}},
 		Consent:      func(context.Context, *authz.ConsentRequest) (authz.Decision, error) { return authz.Allow, nil },
 	}

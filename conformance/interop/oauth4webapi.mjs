@@ -54,6 +54,17 @@ async function introspect(token, client = { client_id: 'api' }) {
   return oauth.processIntrospectionResponse(as, client, answer)
 }
 
+// introspectSigned demands a signed answer, and verifies its signature too (RFC 9701).
+async function introspectSigned(token, client, alg) {
+  const answer = await oauth.introspectionRequest(as, client, oauth.ClientSecretBasic(secret), token, { ...http, requestJwtResponse: true })
+  check(answer.headers.get('content-type') === 'application/token-introspection+jwt', answer.headers.get('content-type'))
+  const [header] = (await answer.clone().text()).split('.')
+  check(JSON.parse(atob(header)).alg === alg, atob(header))
+  const said = await oauth.processIntrospectionResponse(as, client, answer)
+  await oauth.validateApplicationLevelSignature(as, answer, http)
+  return said
+}
+
 await run({
   async code_public() {
     const tokens = await exchange(page, oauth.None())
@@ -112,6 +123,31 @@ await run({
     await revoke(tokens.refresh_token)
     check(!(await introspect(tokens.access_token)).active, 'still active')
     await revoke('no token at all')
+  },
+  async introspection_signed() {
+    check(as.introspection_signing_alg_values_supported.join() === 'ES256,EdDSA', JSON.stringify(as))
+    const tokens = await exchange(web, oauth.ClientSecretBasic(secret))
+    const clients = [
+      [{ client_id: 'api' }, 'ES256'], // which the server prefers
+      [{ client_id: 'signed-api', introspection_signed_response_alg: 'EdDSA' }, 'EdDSA'], // which is registered
+    ]
+    for (const [client, alg] of clients) {
+      const said = await introspectSigned(tokens.access_token, client, alg)
+      const plain = await introspect(tokens.access_token, { client_id: client.client_id })
+      check(said.active && said.sub === 'ana' && JSON.stringify(said) === JSON.stringify(plain), JSON.stringify(said))
+      check(JSON.stringify(await introspectSigned('no token at all', client, alg)) === '{"active":false}', 'more than that it is not active')
+    }
+    const elsewhere = await exchange(page, oauth.None(), { resource: other }, { additionalParameters: { resource: other } })
+    for (const [client, alg] of clients) {
+      check(!(await introspectSigned(elsewhere.access_token, client, alg)).active, 'active, and for another resource')
+    }
+    // What is signed for one resource server does not satisfy another, nor in another algorithm.
+    const ask = async (client, judge) =>
+      oauth.processIntrospectionResponse(
+        as, judge, await oauth.introspectionRequest(as, client, oauth.ClientSecretBasic(secret), tokens.access_token, { ...http, requestJwtResponse: true }),
+      )
+    await fails(ask({ client_id: 'api' }, { client_id: 'signed-api' }), 'OAUTH_JWT_CLAIM_COMPARISON_FAILED')
+    await fails(ask({ client_id: 'api' }, { client_id: 'api', introspection_signed_response_alg: 'EdDSA' }), 'OAUTH_INVALID_RESPONSE')
   },
   async resource_indicators() {
     const tokens = await exchange(page, oauth.None(), { resource: [resource, other] }, { additionalParameters: { resource: other } })

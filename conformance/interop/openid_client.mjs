@@ -1,5 +1,5 @@
 import * as client from 'openid-client'
-import { authorize, check, fails, issuer, other, redirectURI, resource, run, secret } from './browser.mjs'
+import { authorize, check, decide, fails, issuer, other, redirectURI, resource, run, secret } from './browser.mjs'
 
 const options = { algorithm: 'oauth2', execute: [client.allowInsecureRequests] }
 const configure = (id, auth) => client.discovery(new URL(issuer), id, undefined, auth, options)
@@ -73,6 +73,35 @@ await run({
     const answer = await client.fetchProtectedResource(config, tokens.access_token, new URL(resource), 'GET', undefined, undefined, { DPoP })
     check(answer.status === 200, `the API answers ${answer.status}`)
     check((await client.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP })).token_type === 'dpop', 'refreshed to another type')
+  },
+  async introspection_signed() {
+    const tokens = await flow(await configure('spa', client.None()))
+    const metadata = { introspection_signed_response_alg: 'EdDSA' }
+    const config = await client.discovery(new URL(issuer), 'signed-api', metadata, client.ClientSecretBasic(secret), {
+      ...options, execute: [...options.execute, client.enableNonRepudiationChecks], // it verifies the signature
+    })
+    const said = await client.tokenIntrospection(config, tokens.access_token)
+    check(said.active && said.client_id === 'spa', JSON.stringify(said))
+    check(!(await client.tokenIntrospection(config, 'no token at all')).active, 'active')
+  },
+  async device() {
+    const config = await configure('tv', client.None())
+    const device = await client.initiateDeviceAuthorization(config, { scope: 'read offline_access' })
+    check(device.user_code && device.verification_uri_complete && device.interval === 5, JSON.stringify(device))
+    const polling = client.pollDeviceAuthorizationGrant(config, device)
+    // The first poll is after five seconds, and finds that the user has not decided yet.
+    await new Promise((resolve) => setTimeout(resolve, 6000))
+    await decide(device.verification_uri_complete, 'allow')
+    const tokens = await polling
+    check(tokens.scope === 'read offline_access', JSON.stringify(tokens))
+    check((await client.refreshTokenGrant(config, tokens.refresh_token)).access_token, 'not refreshed')
+    await fails(client.pollDeviceAuthorizationGrant(config, device), 'invalid_grant') // used up
+  },
+  async device_denied() {
+    const config = await configure('tv', client.None())
+    const device = await client.initiateDeviceAuthorization(config, { scope: 'read' })
+    await decide(device.verification_uri_complete, 'deny')
+    await fails(client.pollDeviceAuthorizationGrant(config, device), 'access_denied')
   },
   async registration() {
     const config = await client.dynamicClientRegistration(

@@ -18,6 +18,7 @@ func copyClient(c storage.Client) storage.Client {
 	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
 	c.Resources = slices.Clone(c.Resources)
 	c.AuthorizationDetailsTypes = slices.Clone(c.AuthorizationDetailsTypes)
+	c.ResourceServerFor = slices.Clone(c.ResourceServerFor)
 	return c
 }
 

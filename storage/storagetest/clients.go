@@ -28,7 +28,7 @@ func (k *kit) client(id string) storage.Client {
 		TLSClientCertificateBoundAccessTokens: true, DPoPBoundAccessTokens: true, RequirePushedAuthorizationRequests: true,
 		Resources: []string{"https://api.example/"}, AuthorizationDetailsTypes: []string{"t"},
 		SoftwareID: "app", SoftwareVersion: "1", RegistrationAccessToken: "$sha256$z", ExpiresAt: k.now,
-		IntrospectionSignedResponseAlg: "ES256",
+		IntrospectionSignedResponseAlg: "ES256", ResourceServerFor: []string{"https://api.example/"},
 	}
 }
 

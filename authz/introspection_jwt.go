@@ -1,0 +1,70 @@
+package authz
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// Signed answers of the introspection endpoint (RFC 9701).
+
+// introspectionType is the typ header of such an answer (RFC 9701 §5).
+const introspectionType = "token-introspection+jwt"
+
+// introspectionClaims are those of RFC 9701 §5. There is neither sub nor exp, so that
+// nobody takes the answer for an access token (§8.1).
+type introspectionClaims struct {
+	Issuer        string        `json:"iss"`
+	Audience      string        `json:"aud"`
+	IssuedAt      int64         `json:"iat"`
+	Introspection Introspection `json:"token_introspection"`
+}
+
+// IntrospectJWT is [Server.Introspect] with an answer that this server has signed, as
+// application/token-introspection+jwt (RFC 9701). It is for the client that asked, whose
+// client_id is its aud. What is refused is refused as there.
+func (s *Server) IntrospectJWT(ctx context.Context, req *Request) (string, error) {
+	ctx, release := s.bounded(ctx)
+	defer release()
+	answer, client, err := s.introspect(ctx, req)
+	var signed string
+	if err == nil {
+		signed, err = s.signIntrospection(ctx, client, answer)
+	}
+	if err != nil {
+		return "", s.report(ctx, err, idOf(client), "")
+	}
+	return signed, nil
+}
+
+func (s *Server) signIntrospection(ctx context.Context, client *Client, answer Introspection) (string, *Error) {
+	algorithm := s.introspectionAlg(client)
+	if !slices.Contains(s.config.SigningAlgorithms, algorithm) { // it was when the client was registered
+		return "", broken("introspection_alg_gone",
+			fmt.Errorf("client %q has IntrospectionSignedResponseAlg %q, which is not in Config.SigningAlgorithms; add it there, or change the client", client.ID, algorithm))
+	}
+	payload, err := json.Marshal(introspectionClaims{s.config.Issuer, client.ID, s.clock.issuedAt(s.now()).Unix(), answer})
+	if err != nil {
+		return "", broken("claims_unencodable", err)
+	}
+	signed, err := s.keys.Sign(ctx, algorithm, introspectionType, payload)
+	if err != nil {
+		return "", unavailable(err)
+	}
+	return signed, nil
+}
+
+// introspectionAlg is the algorithm of signed answers to a client. Where it has registered
+// none, RFC 9701 §6 says RS256; a server without such a key takes its first, because a
+// client that insists on RS256 is no worse off with that than without an answer.
+func (s *Server) introspectionAlg(client *Client) string {
+	const byDefault = "RS256"
+	switch {
+	case client.IntrospectionSignedResponseAlg != "":
+		return client.IntrospectionSignedResponseAlg
+	case slices.Contains(s.config.SigningAlgorithms, byDefault):
+		return byDefault
+	}
+	return s.config.SigningAlgorithms[0]
+}
