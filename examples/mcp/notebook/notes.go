@@ -1,4 +1,4 @@
-package main
+package notebook
 
 import (
 	"context"
@@ -25,9 +25,9 @@ type list struct {
 	Notes []string `json:"notes"`
 }
 
-// notebook is the MCP server. Each request gets one of its own, for the user whose token it
+// tools are the MCP server. Each request gets one of its own, for the user whose token it
 // carries; it keeps no sessions, so that none can be taken over.
-func notebook() http.Handler {
+func tools() http.Handler {
 	n := &notes{all: map[string][]string{}}
 	return mcp.NewStreamableHTTPHandler(func(r *http.Request) *mcp.Server {
 		user := handlers.TokenFrom(r.Context()).Subject

@@ -1,4 +1,4 @@
-package main
+package notebook
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 )
 
 // needs says which tools take more than reading.
-var needs = map[string]string{"add_note": writeNotes}
+var needs = map[string]string{"add_note": Write}
 
 // maxMessage bounds one message to the MCP server, in bytes.
 const maxMessage = 1 << 20
@@ -21,9 +21,9 @@ const maxMessage = 1 << 20
 // and the client asks its user for that: step-up, as MCP's authorization has it. It has to be
 // an answer of HTTP, so the guard looks into the message before the MCP server does.
 func guard(as *authz.Server, next http.Handler) http.Handler {
-	byScope := map[string]http.Handler{"": handlers.Protect(as, readNotes)(next)}
+	byScope := map[string]http.Handler{"": handlers.Protect(as, Read)(next)}
 	for _, scope := range needs {
-		byScope[scope] = handlers.Protect(as, readNotes, scope)(next)
+		byScope[scope] = handlers.Protect(as, Read, scope)(next)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scope := ""
