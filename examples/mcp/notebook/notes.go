@@ -30,8 +30,10 @@ type list struct {
 func tools() http.Handler {
 	n := &notes{all: map[string][]string{}}
 	return mcp.NewStreamableHTTPHandler(func(r *http.Request) *mcp.Server {
-		user := handlers.TokenFrom(r.Context()).Subject
+		token := handlers.TokenFrom(r.Context())
+		user := token.Subject
 		s := mcp.NewServer(&mcp.Implementation{Name: "notebook", Version: "1.0.0"}, nil)
+		s.AddReceivingMiddleware(within(token.Scopes))
 		mcp.AddTool(s, &mcp.Tool{Name: "list_notes", Description: "List the user's notes"},
 			func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, list, error) {
 				return nil, list{n.of(user)}, nil
