@@ -95,11 +95,13 @@ class Host {
   }
   async authorize() {
     const { provider, server } = this
+    const { resourceMetadata, authorizationServerMetadata } = provider.discovered
+    check(resourceMetadata?.resource === server.resource && authorizationServerMetadata?.issuer === server.issuer, 'not discovered')
     const sent = Object.fromEntries(provider.url.searchParams)
     check(sent.code_challenge_method === 'S256' && sent.code_challenge, `no PKCE: ${provider.url}`)
     check(sent.resource === server.resource, `for another resource: ${provider.url}`)
     const { callback, asked } = await desk(server, 'authorize', { url: provider.url.href })
-    this.asked.push(asked.sort().join(' '))
+    this.asked.push((asked ?? []).sort().join(' '))
     const back = new URL(callback)
     check(back.href.startsWith(provider.redirectUrl), `back at ${back}`)
     check(back.searchParams.get('state') === provider.sentState, `another state: ${back}`)

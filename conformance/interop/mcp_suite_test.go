@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -32,13 +33,13 @@ func suite(t *testing.T, args ...string) *exec.Cmd {
 	node := filepath.Join(dir, "node_modules", "node-"+runtime.GOOS+"-"+arch, "bin", "node")
 	if _, err := os.Stat(node); err != nil {
 		node = "node"
+		version, err := exec.Command(node, "--version").Output()
+		major, _, _ := strings.Cut(strings.TrimPrefix(string(version), "v"), ".")
+		if n, _ := strconv.Atoi(major); err != nil || n < 22 {
+			skip(t, fmt.Errorf("MCP's conformance suite needs Node.js 22, this is %q", version))
+		}
 	}
-	version, err := exec.Command(node, "--version").Output()
-	major, _, _ := strings.Cut(strings.TrimPrefix(string(version), "v"), ".")
-	if n, _ := strconv.Atoi(major); err != nil || n < 22 {
-		skip(t, fmt.Errorf("MCP's conformance suite needs Node.js 22, this is %q", version))
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	program := filepath.Join(dir, "node_modules", "@modelcontextprotocol", "conformance", "dist", "index.js")
 	cmd := exec.CommandContext(ctx, node, append([]string{program}, args...)...)
@@ -100,12 +101,7 @@ func found(t *testing.T, dir string, scenarios []string) map[string][]check {
 // callback. The user does what the suite asks on its output.
 func authorizationServer(t *testing.T, scenarios []string, issuer string, user *person, args ...string) map[string][]check {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	listener.Close() // for the suite to take
+	port := freePort(t)
 	dir := t.TempDir()
 	cmd := suite(t, append([]string{"authorization", "--url", issuer, "--port", port, "--output-dir", dir}, args...)...)
 	out, err := cmd.StdoutPipe()
@@ -137,6 +133,21 @@ func authorizationServer(t *testing.T, scenarios []string, issuer string, user *
 	}
 	_ = cmd.Wait() // its results say more than its status
 	return found(t, dir, scenarios)
+}
+
+// freePort is one for the suite to listen on, below those that systems give out by themselves,
+// so that nobody else gets it meanwhile.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		port := strconv.Itoa(20000 + rand.IntN(12000))
+		if listener, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			listener.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port between 20000 and 32000")
+	return ""
 }
 
 // passed fails the test for whatever is neither a success nor a mere remark: for warnings,
