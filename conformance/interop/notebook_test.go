@@ -33,8 +33,6 @@ const nativeURI = "http://127.0.0.1:33418/callback"
 // and a memory of what clients registered.
 type notes struct {
 	*httptest.Server
-	mux    *http.ServeMux
-	app    http.Handler
 	user   *person
 	secret string // of the client "office"
 	ahead  atomic.Int64
@@ -47,7 +45,7 @@ type notes struct {
 func newNotes(t *testing.T, configure ...func(*authz.Config)) *notes {
 	t.Helper()
 	mux := http.NewServeMux()
-	n := &notes{Server: httptest.NewServer(mux), mux: mux}
+	n := &notes{Server: httptest.NewServer(mux)}
 	t.Cleanup(n.Close)
 	db, err := bolt.Open(filepath.Join(t.TempDir(), "mcp.db"))
 	if err != nil {
@@ -63,7 +61,7 @@ func newNotes(t *testing.T, configure ...func(*authz.Config)) *notes {
 	secret, hashed := authz.NewSecret()
 	n.secret = secret
 	scopes := []string{notebook.Read, notebook.Write, "offline_access"}
-	n.app, err = notebook.New(n.URL, db, func(c *authz.Config) {
+	app, err := notebook.New(n.URL, db, func(c *authz.Config) {
 		c.Clients = []authz.Client{
 			{ID: "desk", Name: "Desk", ApplicationType: "native", RedirectURIs: []string{nativeURI}, Scopes: scopes},
 			{ID: "office", Name: "Office", ApplicationType: "native", RedirectURIs: []string{nativeURI}, Scopes: scopes, Secrets: []storage.Secret{hashed}},
@@ -85,7 +83,7 @@ func newNotes(t *testing.T, configure ...func(*authz.Config)) *notes {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mux.Handle("/", n.app)
+	mux.Handle("/", app)
 	mux.HandleFunc("POST /oauth2/register", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -95,7 +93,7 @@ func newNotes(t *testing.T, configure ...func(*authz.Config)) *notes {
 		n.registered = append(n.registered, body)
 		n.mu.Unlock()
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		n.app.ServeHTTP(w, r)
+		app.ServeHTTP(w, r)
 	})
 	if n.user, err = newPerson("ana", n.URL); err != nil {
 		t.Fatal(err)
