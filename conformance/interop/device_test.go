@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	devicePattern = regexp.MustCompile(`name="(interaction|scope)" value="([^"]*)"`)
+	fieldPattern  = regexp.MustCompile(`name="(interaction|scope)" value="([^"]*)"`)
 	actionPattern = regexp.MustCompile(`<form method="post" action="([^"]*)"`)
 )
 
@@ -46,7 +46,7 @@ func TestGoDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	form := url.Values{"decision": {"allow"}}
-	for _, field := range devicePattern.FindAllSubmatch(body, -1) {
+	for _, field := range fieldPattern.FindAllSubmatch(body, -1) {
 		form.Add(string(field[1]), string(field[2]))
 	}
 	done, err := browser.PostForm(to.String(), form)

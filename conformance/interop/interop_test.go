@@ -155,7 +155,7 @@ func node(t *testing.T, env []string, script string, args ...string) string {
 	if err != nil {
 		skip(t, err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", append([]string{script}, args...)...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)

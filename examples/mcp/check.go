@@ -22,6 +22,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 
 	"github.com/grantor-oauth/grantor/authz"
+	"github.com/grantor-oauth/grantor/examples/mcp/notebook"
 	"github.com/grantor-oauth/grantor/storage/bolt"
 )
 
@@ -47,7 +48,7 @@ func play(ctx context.Context, out io.Writer) (err error) {
 	base := "http://" + listener.Addr().String()
 	documents := httptest.NewTLSServer(http.HandlerFunc(document))
 	defer documents.Close()
-	app, err := newApp(base, db, func(c *authz.Config) {
+	app, err := notebook.New(base, db, func(c *authz.Config) {
 		preregister(c)
 		c.HTTPClient = documents.Client() // to which client.example.com is that server
 	})
@@ -75,7 +76,7 @@ const callback = "http://127.0.0.1:33418/callback"
 func preregister(c *authz.Config) {
 	c.Clients = []authz.Client{{
 		ID: "desk", Name: "Desk", ApplicationType: "native", RedirectURIs: []string{callback},
-		Scopes: []string{readNotes, writeNotes, "offline_access"},
+		Scopes: []string{notebook.Read, notebook.Write, "offline_access"},
 	}}
 }
 
@@ -154,7 +155,7 @@ func (p *person) use(ctx context.Context, base string, way way, say func(string)
 	if err != nil || len(got) != 0 {
 		return fmt.Errorf("the notebook is not empty: %q, %v", got, err)
 	}
-	if len(p.asked) != 1 || strings.Contains(strings.Join(p.asked[0], " "), writeNotes) {
+	if len(p.asked) != 1 || strings.Contains(strings.Join(p.asked[0], " "), notebook.Write) {
 		return fmt.Errorf("the user was asked for %q", p.asked)
 	}
 	say("the user was asked for no more than reading, and a tool that reads is called")
@@ -163,7 +164,7 @@ func (p *person) use(ctx context.Context, base string, way way, say func(string)
 	if err != nil || len(got) != 1 || got[0] != "buy milk" {
 		return fmt.Errorf("add_note: %q, %v", got, err)
 	}
-	if len(p.asked) != 2 || !strings.Contains(strings.Join(p.asked[1], " "), writeNotes) {
+	if len(p.asked) != 2 || !strings.Contains(strings.Join(p.asked[1], " "), notebook.Write) {
 		return fmt.Errorf("the user was asked for %q", p.asked)
 	}
 	say("a tool that writes is answered with 403 and the missing scope; the user is asked again, and it is called")
@@ -180,8 +181,10 @@ func call(ctx context.Context, session *mcp.ClientSession, tool string, argument
 	if err != nil || result.IsError {
 		return nil, fmt.Errorf("%s failed: %s, %w", tool, encoded, err)
 	}
-	var l list
-	return l.Notes, json.Unmarshal(encoded, &l)
+	var list struct {
+		Notes []string `json:"notes"`
+	}
+	return list.Notes, json.Unmarshal(encoded, &list)
 }
 
 var (

@@ -16,6 +16,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/grantor-oauth/grantor/examples/mcp/notebook"
 	"github.com/grantor-oauth/grantor/storage/bolt"
 )
 
@@ -34,7 +35,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	app, err := newApp("http://"+*address, db, nil)
+	app, err := notebook.New("http://"+*address, db, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

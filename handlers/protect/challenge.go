@@ -85,8 +85,9 @@ func (g *guard) challenge(scheme string, f *failure) string {
 		c += `, error="` + f.code + `", error_description="` + f.description + `"`
 	}
 	switch f {
-	case noCredentials, insufficientScope:
-		// RFC 6750 §3: what to ask for. Clients that come without a token ask for this.
+	case noCredentials, invalidToken, insufficientScope:
+		// RFC 6750 §3: what to ask for. A client that has no token, or one that is no good
+		// any more, would otherwise ask for all that there is.
 		if len(g.scopes) > 0 {
 			c += `, scope="` + strings.Join(g.scopes, " ") + `"`
 		}

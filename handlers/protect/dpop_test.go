@@ -69,7 +69,7 @@ const algs = `DPoP realm="alerts", algs="ES256 ES384 ES512 EdDSA PS256 RS256"`
 
 func TestRFC9449_Section7(t *testing.T) {
 	h := proofAPI(protect.DPoP{})
-	const badToken = `, error="invalid_token", error_description="The access token is malformed, expired, revoked or not meant for this resource."`
+	const badToken = `, error="invalid_token", error_description="The access token is malformed, expired, revoked or not meant for this resource.", scope="read"`
 	const badProof = `, error="invalid_dpop_proof", error_description="The DPoP proof is missing, or not valid for this request and this token."`
 	for name, c := range map[string]struct {
 		authorization string

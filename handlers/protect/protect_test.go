@@ -83,7 +83,7 @@ func send(t testing.TB, req *http.Request) (*http.Response, string) {
 
 const (
 	invalidRequest    = `Bearer realm="alerts", error="invalid_request", error_description="The request must carry one access token, in one Authorization header, and nowhere else."`
-	invalidToken      = `Bearer realm="alerts", error="invalid_token", error_description="The access token is malformed, expired, revoked or not meant for this resource."`
+	invalidToken      = `Bearer realm="alerts", error="invalid_token", error_description="The access token is malformed, expired, revoked or not meant for this resource.", scope="alerts:read alerts:write"`
 	insufficientScope = `Bearer realm="alerts", error="insufficient_scope", error_description="The access token lacks a scope that this resource requires.", scope="alerts:read alerts:write"`
 	plain             = `Bearer realm="alerts", scope="alerts:read alerts:write"`
 )

@@ -1,17 +1,22 @@
-package main
+package notebook
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/grantor-oauth/grantor/authz"
 	"github.com/grantor-oauth/grantor/handlers"
 )
 
 // needs says which tools take more than reading.
-var needs = map[string]string{"add_note": writeNotes}
+var needs = map[string]string{"add_note": Write}
 
 // maxMessage bounds one message to the MCP server, in bytes.
 const maxMessage = 1 << 20
@@ -19,11 +24,12 @@ const maxMessage = 1 << 20
 // guard lets requests through that carry a token for what they want to do. A call of a tool
 // that needs more than the token allows is answered with 403 and the scope that is missing,
 // and the client asks its user for that: step-up, as MCP's authorization has it. It has to be
-// an answer of HTTP, so the guard looks into the message before the MCP server does.
+// an answer of HTTP, so the guard looks into the message before the MCP server does. It may
+// see something else there than that: see within.
 func guard(as *authz.Server, next http.Handler) http.Handler {
-	byScope := map[string]http.Handler{"": handlers.Protect(as, readNotes)(next)}
+	byScope := map[string]http.Handler{"": handlers.Protect(as, Read)(next)}
 	for _, scope := range needs {
-		byScope[scope] = handlers.Protect(as, readNotes, scope)(next)
+		byScope[scope] = handlers.Protect(as, Read, scope)(next)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scope := ""
@@ -53,4 +59,20 @@ func toolIn(message []byte) string {
 		return ""
 	}
 	return call.Params.Name
+}
+
+// within has the MCP server itself refuse the tools that the scopes do not allow. It is this
+// that counts: the guard does not read batches, and of members with one name but for the case
+// it takes the last, so a client could show it another call than the one that is made.
+func within(scopes []string) mcp.Middleware {
+	return func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(ctx context.Context, method string, r mcp.Request) (mcp.Result, error) {
+			if call, ok := r.(*mcp.CallToolRequest); ok {
+				if scope := needs[call.Params.Name]; scope != "" && !slices.Contains(scopes, scope) {
+					return nil, fmt.Errorf("the access token lacks the scope %s", scope)
+				}
+			}
+			return next(ctx, method, r)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package main
+package notebook
 
 import (
 	"context"
@@ -25,13 +25,15 @@ type list struct {
 	Notes []string `json:"notes"`
 }
 
-// notebook is the MCP server. Each request gets one of its own, for the user whose token it
+// tools are the MCP server. Each request gets one of its own, for the user whose token it
 // carries; it keeps no sessions, so that none can be taken over.
-func notebook() http.Handler {
+func tools() http.Handler {
 	n := &notes{all: map[string][]string{}}
 	return mcp.NewStreamableHTTPHandler(func(r *http.Request) *mcp.Server {
-		user := handlers.TokenFrom(r.Context()).Subject
+		token := handlers.TokenFrom(r.Context())
+		user := token.Subject
 		s := mcp.NewServer(&mcp.Implementation{Name: "notebook", Version: "1.0.0"}, nil)
+		s.AddReceivingMiddleware(within(token.Scopes))
 		mcp.AddTool(s, &mcp.Tool{Name: "list_notes", Description: "List the user's notes"},
 			func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, list, error) {
 				return nil, list{n.of(user)}, nil

@@ -1,4 +1,4 @@
-package main
+package notebook
 
 import (
 	"crypto/rand"
