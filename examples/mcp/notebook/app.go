@@ -20,28 +20,19 @@ const (
 // New is the whole application: sign-in, authorization server, MCP server. change, if
 // it is not nil, has the last word on the configuration.
 func New(issuer string, store storage.Store, change func(*authz.Config)) (http.Handler, error) {
-	config := authz.Config{
-		Issuer:   issuer,
-		Storage:  store,
-		Resource: issuer + "/mcp",
-		Resources: []authz.Resource{{
-			Identifier: issuer + "/mcp", Name: "Notebook", Scopes: []string{Read, Write},
-		}},
-		Scopes: authz.Scopes{
-			Read:             "Read your notes",
-			Write:            "Add notes",
-			"offline_access": "Stay connected",
-		},
-		Login: signedIn,
-
-		// Clients are strangers here. Those of today name themselves by a document of theirs;
-		// those of yesterday register. The user is told that nobody has checked them.
-		ClientIDMetadata: &authz.ClientIDMetadata{Scopes: []string{Read, Write, "offline_access"}},
-		Registration:     &authz.Registration{Open: true, Scopes: []string{Read, Write, "offline_access"}},
-
-		// Some of them are pages, such as MCP Inspector.
-		AllowedOrigins: []string{"*"},
-	}
+	// Clients are strangers here. Those of today name themselves by a document of theirs; those
+	// of yesterday register; some are pages, such as MCP Inspector. The user is told that
+	// nobody has checked them.
+	config := authz.ProfileMCP(authz.Scopes{
+		Read:             "Read your notes",
+		Write:            "Add notes",
+		"offline_access": "Stay connected",
+	})
+	config.Issuer, config.Storage, config.Login = issuer, store, signedIn
+	config.Resource = issuer + "/mcp"
+	config.Resources = []authz.Resource{{
+		Identifier: issuer + "/mcp", Name: "Notebook", Scopes: []string{Read, Write},
+	}}
 	if change != nil {
 		change(&config)
 	}
