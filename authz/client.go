@@ -200,6 +200,14 @@ func (s *Server) checkClient(c *Client) error {
 	if alg := c.AccessTokenSigningAlg; alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
 		fault("AccessTokenSigningAlg", "%q is not in Config.SigningAlgorithms; add it there", alg)
 	}
+	for field, alg := range map[string]string{"IDTokenSignedResponseAlg": c.IDTokenSignedResponseAlg, "UserInfoSignedResponseAlg": c.UserInfoSignedResponseAlg} {
+		if alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
+			fault(field, "%q is not in Config.SigningAlgorithms; add it there", alg)
+		}
+	}
+	if c.DefaultMaxAge < 0 {
+		fault("DefaultMaxAge", "is %v; it must not be negative", c.DefaultMaxAge)
+	}
 	checkLifetime(fault, "AccessTokenLifetime", c.AccessTokenLifetime, maxAccessToken)
 	checkLifetime(fault, "RefreshTokenIdle", c.RefreshTokenIdle, maxRefreshToken)
 	checkLifetime(fault, "RefreshTokenLifetime", c.RefreshTokenLifetime, maxRefreshToken)
