@@ -74,7 +74,11 @@ func (a *authorization) checkAuthentication(context.Context) *Error {
 	if slices.Contains(a.wanted.Prompt, "login") {
 		a.wanted.Since = asked
 	}
-	if param := once(a.params, "max_age"); param != "" {
+	param := once(a.params, "max_age")
+	if param == "" && a.asksOpenID() && a.client.DefaultMaxAge > 0 {
+		param = strconv.FormatInt(int64(a.client.DefaultMaxAge/time.Second), 10)
+	}
+	if param != "" {
 		seconds, err := strconv.ParseUint(param, 10, 31)
 		if err != nil {
 			return failed(invalidRequest, "max_age_malformed", "The max_age parameter must be a number of seconds.")
@@ -114,7 +118,7 @@ func (a *authorization) remember() url.Values {
 	if a.reference != nil {
 		params = maps.Clone(a.reference)
 	}
-	if !a.wanted.Since.IsZero() || len(a.wanted.ACRValues) > 0 {
+	if !a.wanted.Since.IsZero() || len(a.wanted.ACRValues) > 0 || a.expected != "" {
 		params.Set(sinceParam, strconv.FormatInt(a.earliest().Unix(), 10))
 	}
 	return params
@@ -125,8 +129,9 @@ func (a *authorization) recent(u *User) bool {
 	return a.wanted.Since.IsZero() || u.AuthTime.Unix() >= a.wanted.Since.Unix()
 }
 
-// fits reports whether the user is signed in as the client wants it. How, is a wish that
-// is passed on once.
+// fits reports whether the user is signed in as the client wants it. How, and as whom, is a
+// wish that is passed on once.
 func (a *authorization) fits(u *User) bool {
-	return a.recent(u) && (len(a.wanted.ACRValues) == 0 || a.remembers || slices.Contains(a.wanted.ACRValues, u.ACR))
+	return a.recent(u) && (a.remembers ||
+		(len(a.wanted.ACRValues) == 0 || slices.Contains(a.wanted.ACRValues, u.ACR)) && (a.expected == "" || a.expected == u.Subject))
 }

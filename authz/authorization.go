@@ -34,6 +34,8 @@ type authorization struct {
 	reference url.Values
 	answering bool
 
+	claims    *claimsRequest // OpenID Connect Core §5.5; nil for none
+	expected  string         // the subject that the client means; empty for anybody
 	wanted    AuthenticationRequest
 	remembers bool // it comes back from the sign-in page
 
@@ -75,6 +77,7 @@ var (
 		(*authorization).checkDetails,
 		(*authorization).checkPrompt,
 		(*authorization).checkAuthentication,
+		(*authorization).checkOpenID,
 		(*authorization).checkWithEngine,
 	}
 )
@@ -185,6 +188,9 @@ func (a *authorization) checkRedirectURI(context.Context) *Error {
 	if err != nil {
 		return err
 	}
+	if once(a.params, "redirect_uri") == "" && a.config.openID() && slices.Contains(strings.Fields(once(a.params, "scope")), openID) {
+		return missing("redirect_uri") // OpenID Connect Core §3.1.2.1
+	}
 	if fault := checkRedirectURI(uri, a.client.ApplicationType == "native"); fault != nil {
 		return failed(invalidRequest, "redirect_uri_unsafe", "The redirect_uri registered for this client cannot be used.").because(fault)
 	}
@@ -286,6 +292,7 @@ func (a *authorization) engineRequest() *engine.AuthorizationRequest {
 		RedirectURI:   a.redirectURI,
 		Scopes:        a.scopes,
 		Confirmation:  a.dpopKey().claim(),
+		Nonce:         a.nonce(),
 		At:            a.at,
 		CodeExpiresAt: a.at.Add(a.config.Lifetimes.AuthorizationCode),
 	}
@@ -342,6 +349,9 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 		AMR:                  user.AMR,
 		CreatedAt:            a.at,
 		ExpiresAt:            expiresAt,
+	}
+	if a.asksOpenID() {
+		grant.Claims, grant.ClaimsLocales = a.claims.json(), once(a.params, "claims_locales")
 	}
 	request.Scopes = scopes
 	// A used code is remembered for as long as anything that it yielded may live, so that

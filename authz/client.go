@@ -206,11 +206,16 @@ func (s *Server) checkClient(c *Client) error {
 	default:
 		fault("AccessTokenFormat", "is %q; use jwt or opaque", c.AccessTokenFormat)
 	}
-	if alg := c.AccessTokenSigningAlg; alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
-		fault("AccessTokenSigningAlg", "%q is not in Config.SigningAlgorithms; add it there", alg)
+	for field, alg := range map[string]string{
+		"AccessTokenSigningAlg": c.AccessTokenSigningAlg, "IntrospectionSignedResponseAlg": c.IntrospectionSignedResponseAlg,
+		"IDTokenSignedResponseAlg": c.IDTokenSignedResponseAlg, "UserInfoSignedResponseAlg": c.UserInfoSignedResponseAlg,
+	} {
+		if alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
+			fault(field, "%q is not in Config.SigningAlgorithms; add it there", alg)
+		}
 	}
-	if alg := c.IntrospectionSignedResponseAlg; alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
-		fault("IntrospectionSignedResponseAlg", "%q is not in Config.SigningAlgorithms; add it there", alg)
+	if c.DefaultMaxAge < 0 {
+		fault("DefaultMaxAge", "is %v; it must not be negative", c.DefaultMaxAge)
 	}
 	checkLifetime(fault, "AccessTokenLifetime", c.AccessTokenLifetime, maxAccessToken)
 	checkLifetime(fault, "RefreshTokenIdle", c.RefreshTokenIdle, maxRefreshToken)

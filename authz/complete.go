@@ -66,6 +66,13 @@ func (c *Config) complete() error {
 			fault("SigningAlgorithms", "%q is not supported; use ES256, EdDSA or RS256", alg)
 		}
 	}
+	if c.openID() && !slices.Contains(c.SigningAlgorithms, idTokenAlg) {
+		c.SigningAlgorithms = append(slices.Clone(c.SigningAlgorithms), idTokenAlg)
+	}
+	if c.UserClaims != nil && !c.openID() {
+		fault("UserClaims", "is set, but OpenID Connect is off; add the scope openid to Scopes")
+	}
+	c.ClaimsSupported = slices.Clone(c.ClaimsSupported)
 	if c.KeyRotation == 0 {
 		c.KeyRotation = 90 * 24 * time.Hour
 	} else if c.KeyRotation < minKeyRotation {
@@ -137,6 +144,7 @@ func (l *Lifetimes) complete(fault func(field, format string, args ...any)) {
 	bound("PushedRequest", &l.PushedRequest, time.Minute, maxPushedRequest)
 	bound("DeviceCode", &l.DeviceCode, 15*time.Minute, maxDeviceCode)
 	bound("AccessToken", &l.AccessToken, time.Hour, maxAccessToken)
+	bound("IDToken", &l.IDToken, time.Hour, maxAccessToken)
 	bound("RefreshToken", &l.RefreshToken, 365*24*time.Hour, maxRefreshToken)
 	switch {
 	case l.RefreshTokenIdle == 0:

@@ -90,6 +90,17 @@ type Config struct {
 	// for a user who may not sign in any more. Any other error is a server_error.
 	Claims func(ctx context.Context, req *ClaimsRequest) (map[string]any, error)
 
+	// UserClaims tells what the host knows of a user, of what a client may know: for ID
+	// tokens and the UserInfo endpoint (OpenID Connect Core §5.1). OpenID Connect is on if
+	// Scopes has openid. Names that are not asked for are left out of the answer, and so are
+	// empty values; nil knows nothing. An *Error it returns is the answer; any other error
+	// is a server_error.
+	UserClaims func(ctx context.Context, req *UserClaimsRequest) (map[string]any, error)
+
+	// ClaimsSupported are the names of those that UserClaims may tell, for clients to know
+	// (OpenID Connect Discovery §3).
+	ClaimsSupported []string
+
 	// TokenExchange decides about token exchange (RFC 8693), which is off while it is nil.
 	// By then everything that was presented has been verified. To grant what is asked for
 	// within the limits of [ExchangeRequest], return req.Grant(). An *Error it returns is the
@@ -142,7 +153,8 @@ type Config struct {
 
 	// SigningAlgorithms are the JWS algorithms that JWT access tokens are signed
 	// with: ES256, EdDSA, RS256. The first is the default, ES256 if there are none;
-	// clients may choose among them.
+	// clients may choose among them. With OpenID Connect there is always RS256, for ID
+	// tokens (OpenID Connect Core §15.1).
 	SigningAlgorithms []string
 
 	// KeyRotation is how long a signing key signs before the next one takes over.
@@ -219,6 +231,10 @@ type Lifetimes struct {
 	AuthorizationCode time.Duration // default 60 s, at most 10 minutes (RFC 6749 §4.1.2)
 	DeviceCode        time.Duration // default 15 min, at most 30 (RFC 8628 §3.2)
 	AccessToken       time.Duration // default 1 h, at most 24 h
+
+	// IDToken is how long a client may take an ID token for new (OpenID Connect Core §2).
+	// Default 1 h, at most 24 h.
+	IDToken time.Duration
 
 	// PushedRequest is how long a pushed authorization request waits to be shown to the
 	// user, who then has an hour to sign in and decide. Default 60 s, at most 10 minutes

@@ -159,7 +159,7 @@ func (a *authorization) prompt(ctx context.Context, user *User, remembered []str
 			prompt.Resources = append(prompt.Resources, *r)
 		}
 	}
-	for _, scope := range a.scopes {
+	for _, scope := range a.shown() {
 		prompt.Scopes = append(prompt.Scopes, ScopePrompt{
 			Name: scope, Description: a.config.Scopes[scope], Remembered: slices.Contains(remembered, scope),
 		})
@@ -198,7 +198,7 @@ func (s *Server) SubmitConsent(ctx context.Context, sub *ConsentSubmission) (*Au
 	if _, _, refused := a.decision(ctx, user); refused != nil { // the hook may have changed its mind
 		return a.refuse(ctx, refused, user.Subject), nil
 	}
-	page := &answeredPage{sub: sub, state: state, at: at, granted: within(a.scopes, sub.Scopes)}
+	page := &answeredPage{sub: sub, state: state, at: at, granted: a.granted(sub.Scopes)}
 	if !sub.Approve || (len(page.granted) == 0 && len(a.scopes) > 0 && a.details == nil) {
 		return a.deny(ctx, user, page)
 	}

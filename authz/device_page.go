@@ -206,7 +206,7 @@ func (d *pendingDevice) prompt(ctx context.Context, user *User, browser string) 
 			prompt.Resources = append(prompt.Resources, *r)
 		}
 	}
-	for _, scope := range d.scopes {
+	for _, scope := range d.shown() {
 		prompt.Scopes = append(prompt.Scopes, ScopePrompt{Name: scope, Description: d.config.Scopes[scope]})
 	}
 	return prompt, nil
@@ -290,7 +290,7 @@ func (d *pendingDevice) decideDevice(ctx context.Context, user *User, sub *Conse
 		IssuedAt: d.at, ExpiresAt: d.asked.Until,
 	}
 	w := storage.Write{At: d.at, ConsumeCodes: []storage.Digest{d.file.Digest}}
-	scopes := within(d.scopes, sub.Scopes)
+	scopes := d.granted(sub.Scopes)
 	event := Event{Type: AuthorizationDenied, ClientID: d.client.ID, Subject: user.Subject, Scopes: d.scopes, Reason: "denied_by_user"}
 	approved := sub.Approve && (len(scopes) > 0 || len(d.scopes) == 0 || d.details != nil)
 	if approved {

@@ -112,6 +112,9 @@ func (s *Server) issueToDevice(ctx context.Context, p *tokenPolicy, decision *st
 		}
 		issued.Write.Tokens = append(issued.Write.Tokens, refresh)
 	}
+	if err := p.addIDToken(ctx, issued); err != nil {
+		return nil, err
+	}
 	p.useProof(issued.Write)
 	if err := s.config.Storage.Commit(ctx, *issued.Write); err != nil {
 		return nil, notCommitted(err)

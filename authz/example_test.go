@@ -73,6 +73,30 @@ func ExampleProfileStrict() {
 	// true [private_key_jwt] ES256
 }
 
+// With the scope openid clients learn who signed in, and what one hook tells of them.
+func ExampleConfig_userClaims() {
+	as, err := authz.New(authz.Config{
+		Issuer:  "https://app.example.com",
+		Storage: memory.New(), // in earnest: storage/bolt
+		Scopes:  authz.Scopes{"openid": "Know who you are", "email": "See your email address"},
+		Login:   currentUser,
+		UserClaims: func(_ context.Context, req *authz.UserClaimsRequest) (map[string]any, error) {
+			claims := map[string]any{}
+			if req.Wants("email") {
+				claims["email"], claims["email_verified"] = req.Subject+"@example.com", true
+			}
+			return claims, nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	m := as.Metadata()
+	fmt.Println(m.UserInfoEndpoint, m.IDTokenSigningAlgValuesSupported)
+	// Output:
+	// https://app.example.com/oauth2/userinfo [ES256 RS256]
+}
+
 // New says everything that is wrong with a configuration, and what to do about it.
 func ExampleNew_faults() {
 	_, err := authz.New(authz.Config{

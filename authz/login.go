@@ -11,6 +11,16 @@ import (
 // user asks the host who is at the browser. A response means that the browser has to
 // go somewhere else first.
 func (a *authorization) user(req *AuthorizationRequest) (*User, *AuthorizationResponse, error) {
+	user, response, err := a.signedIn(req)
+	if user != nil {
+		if refused := a.checkUser(user); refused != nil {
+			return nil, a.refuse(req.HTTP.Context(), refused, user.Subject), nil
+		}
+	}
+	return user, response, err
+}
+
+func (a *authorization) signedIn(req *AuthorizationRequest) (*User, *AuthorizationResponse, error) {
 	if req.HTTP == nil {
 		err := errors.New("HTTP is nil; give the request that the Login hook is to look at")
 		return nil, nil, a.report(context.Background(), broken("request_missing", err), a.clientID(), "")

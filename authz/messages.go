@@ -166,4 +166,17 @@ type Metadata struct {
 	RegistrationEndpoint                  string            `json:"registration_endpoint,omitempty"`                      // RFC 7591 §3
 	ClientIDMetadataDocumentSupported     bool              `json:"client_id_metadata_document_supported,omitempty"`
 	DPoPSigningAlgValuesSupported         []string          `json:"dpop_signing_alg_values_supported,omitempty"` // RFC 9449 §5.1
+
+	// OpenID Connect Discovery §3, for servers that have it on. Where RequestURIParameterSupported
+	// is left out, clients take it for true.
+	UserInfoEndpoint                 string   `json:"userinfo_endpoint,omitempty"`
+	SubjectTypesSupported            []string `json:"subject_types_supported,omitempty"`
+	IDTokenSigningAlgValuesSupported []string `json:"id_token_signing_alg_values_supported,omitempty"`
+	UserInfoSigningAlgValueSupported []string `json:"userinfo_signing_alg_values_supported,omitempty"`
+	ClaimTypesSupported              []string `json:"claim_types_supported,omitempty"`
+	ClaimsSupported                  []string `json:"claims_supported,omitempty"`
+	ClaimsParameterSupported         bool     `json:"claims_parameter_supported,omitempty"`
+	PromptValuesSupported            []string `json:"prompt_values_supported,omitempty"`
+	RequestParameterSupported        *bool    `json:"request_parameter_supported,omitempty"`
+	RequestURIParameterSupported     *bool    `json:"request_uri_parameter_supported,omitempty"`
 }

@@ -47,6 +47,9 @@ func (s *Server) refresh(ctx context.Context, p *tokenPolicy, r *engine.TokenReq
 	if !issued.ExpiresAt.After(r.At) {
 		return nil, badGrant(reasonGrantEnding)
 	}
+	if err := p.addIDToken(ctx, issued); err != nil {
+		return nil, err
+	}
 	answer := p.answerOf(issued)
 	if s.config.Lifetimes.RefreshGrace > 0 {
 		if issued.Write.ConsumeTokens[0].Answer, err = fileAnswer(presented, r, answer); err != nil {

@@ -108,6 +108,12 @@ type ClientInformation struct {
 	RequirePushedAuthorizationRequests    bool   `json:"require_pushed_authorization_requests,omitempty"`
 	IntrospectionSignedResponseAlg        string `json:"introspection_signed_response_alg,omitempty"`
 
+	// OpenID Connect Registration §2.
+	IDTokenSignedResponseAlg  string `json:"id_token_signed_response_alg,omitempty"`
+	UserInfoSignedResponseAlg string `json:"userinfo_signed_response_alg,omitempty"`
+	DefaultMaxAge             int64  `json:"default_max_age,omitempty"` // seconds
+	SubjectType               string `json:"subject_type,omitempty"`
+
 	// RejectedRedirectURIs were sent and not registered.
 	RejectedRedirectURIs []RejectedRedirectURI `json:"rejected_redirect_uris,omitempty"`
 }
@@ -275,6 +281,13 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		RequirePushedAuthorizationRequests:    c.RequirePushedAuthorizationRequests,
 		IntrospectionSignedResponseAlg:        c.IntrospectionSignedResponseAlg,
 		RejectedRedirectURIs:                  p.rejected,
+	}
+	if s.config.openID() {
+		i.IDTokenSignedResponseAlg, i.UserInfoSignedResponseAlg = c.IDTokenSignedResponseAlg, c.UserInfoSignedResponseAlg
+		if i.IDTokenSignedResponseAlg == "" {
+			i.IDTokenSignedResponseAlg = idTokenAlg
+		}
+		i.DefaultMaxAge, i.SubjectType = int64(c.DefaultMaxAge/time.Second), "public"
 	}
 	if slices.Contains(i.GrantTypes, grantAuthorizationCode) {
 		i.ResponseTypes = []string{"code"}

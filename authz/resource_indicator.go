@@ -179,7 +179,8 @@ func (a *authorization) checkResource(context.Context) (err *Error) {
 	return nil
 }
 
-// scopesAt are those of the scopes that mean something at any of the resources.
+// scopesAt are those of the scopes that mean something at any of the resources. Those of
+// OpenID Connect do at the UserInfo endpoint, which takes tokens for every resource.
 func (s *Server) scopesAt(resources, scopes []string) []string {
 	var there []string
 	for _, identifier := range resources {
@@ -192,7 +193,9 @@ func (s *Server) scopesAt(resources, scopes []string) []string {
 		}
 		there = append(there, r.Scopes...)
 	}
-	foreign := func(scope string) bool { return scope != offlineAccess && !slices.Contains(there, scope) }
+	foreign := func(scope string) bool {
+		return scope != offlineAccess && !s.config.identityScope(scope) && !slices.Contains(there, scope)
+	}
 	if !slices.ContainsFunc(scopes, foreign) {
 		return scopes
 	}

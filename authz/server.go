@@ -97,7 +97,7 @@ func New(config Config) (*Server, error) {
 		FormerIssuers: config.FormerIssuers,
 		Algorithms:    config.SigningAlgorithms,
 		Rotation:      config.KeyRotation,
-		Outlive:       maxAccessToken,
+		Outlive:       config.keysOutlive(),
 		EncryptionKey: config.EncryptionKey,
 		Now:           s.now,
 		Rotated: func(ctx context.Context, algorithm, keyID string) {
@@ -234,6 +234,9 @@ func (s *Server) Metadata() *Metadata {
 		if m.MTLSEndpointAliases != nil {
 			m.MTLSEndpointAliases["device_authorization_endpoint"] = s.config.MutualTLSOrigin + s.paths.prefix + "/device_authorization"
 		}
+	}
+	if s.config.openID() {
+		s.describeOpenID(m, base)
 	}
 	if s.config.Registration != nil {
 		m.RegistrationEndpoint = base + "/register"

@@ -140,6 +140,9 @@ func (s *Server) redeemCode(ctx context.Context, p *tokenPolicy, r *engine.Token
 	if err != nil {
 		return nil, s.fromEngine(err)
 	}
+	if err := p.addIDToken(ctx, issued); err != nil {
+		return nil, err
+	}
 	p.useProof(issued.Write)
 	switch err := s.config.Storage.Commit(ctx, *issued.Write); {
 	case err == nil:
@@ -241,6 +244,7 @@ func (p *tokenPolicy) answerOf(issued *engine.Issued) *accessTokenAnswer {
 			TokenType:    p.held.tokenType(),
 			RefreshToken: issued.RefreshToken,
 			Scope:        strings.Join(issued.Scopes, " "),
+			IDToken:      issued.IDToken,
 
 			AuthorizationDetails: issued.AuthorizationDetails,
 		},

@@ -15,6 +15,9 @@ type TokenResponse struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 	Scope        string `json:"scope,omitempty"`
 
+	// IDToken tells who the user is and how they signed in (OpenID Connect Core §3.1.3.3).
+	IDToken string `json:"id_token,omitempty"`
+
 	IssuedTokenType string `json:"issued_token_type,omitempty"` // RFC 8693 §2.2.1; empty for other grants
 
 	AuthorizationDetails json.RawMessage `json:"authorization_details,omitempty"` // RFC 9396 §7
@@ -35,6 +38,9 @@ func (r *TokenResponse) appendMembers(b []byte) []byte {
 	}
 	if r.Scope != "" {
 		b = appendJSONString(append(b, `,"scope":`...), r.Scope)
+	}
+	if r.IDToken != "" {
+		b = appendJSONString(append(b, `,"id_token":`...), r.IDToken)
 	}
 	if r.IssuedTokenType != "" {
 		b = appendJSONString(append(b, `,"issued_token_type":`...), r.IssuedTokenType)

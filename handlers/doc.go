@@ -15,10 +15,12 @@
 //	/oauth2/jwks         GET        signing keys (RFC 7517)
 //	/oauth2/register     POST       registration (RFC 7591), with authz.Config.Registration; below it,
 //	                                each client's own (RFC 7592)
+//	/oauth2/userinfo     GET, POST  who the user is (OpenID Connect Core §5.3), with the scope openid
 //	/oauth2/device_authorization    POST       what a device asks (RFC 8628), with authz.Config.DeviceGrant
 //	/oauth2/device                  GET, POST  the page on which its user decides
 //	/.well-known/oauth-authorization-server     metadata (RFC 8414)
 //	                                            where the issuer has a path, below it as well
+//	/.well-known/openid-configuration           the same (OpenID Connect Discovery §4), with the scope openid
 //	/.well-known/oauth-protected-resource       that of resources under the issuer's origin (RFC 9728)
 //
 // A host with another router takes [New], or each endpoint by itself: [Authorization],

@@ -13,6 +13,9 @@ import (
 // wellKnown goes between the issuer's host and its path (RFC 8414 §3.1).
 const wellKnown = "/.well-known/oauth-authorization-server"
 
+// openIDWellKnown is where OpenID Connect Discovery §4 has the same document.
+const openIDWellKnown = "/.well-known/openid-configuration"
+
 // Metadata tells clients where the endpoints are and what they can do (RFC 8414 §3).
 // Its path is /.well-known/oauth-authorization-server and then the issuer's own path,
 // if it has one.

@@ -108,6 +108,12 @@ func routes(as *authz.Server, options []Options) map[string]http.Handler {
 	// Where the issuer has a path, some clients look below it, as OpenID Connect Discovery §4
 	// has it for its own document.
 	endpoints[pathOf(m.Issuer)+wellKnown] = endpoints[wellKnown+pathOf(m.Issuer)]
+	if m.UserInfoEndpoint != "" {
+		endpoints[pathOf(m.UserInfoEndpoint)] = UserInfo(as, options...)
+		// OpenID Connect Discovery §4, and where RFC 8414 §5 would have it.
+		endpoints[pathOf(m.Issuer)+openIDWellKnown] = endpoints[wellKnown+pathOf(m.Issuer)]
+		endpoints[openIDWellKnown+pathOf(m.Issuer)] = endpoints[wellKnown+pathOf(m.Issuer)]
+	}
 	if m.RegistrationEndpoint != "" {
 		endpoints[pathOf(m.RegistrationEndpoint)] = Registration(as, options...)
 		endpoints[pathOf(m.RegistrationEndpoint)+"/"] = ClientConfiguration(as, options...)

@@ -93,6 +93,16 @@ type Client struct {
 	// server has that, or else the server's first.
 	IntrospectionSignedResponseAlg string `cbor:"41,keyasint,omitempty" json:"introspection_signed_response_alg,omitempty"`
 
+	// IDTokenSignedResponseAlg is the JWS algorithm of this client's ID tokens; empty for
+	// RS256, which every client understands. UserInfoSignedResponseAlg is that of UserInfo
+	// answers; empty for plain JSON (OpenID Connect Registration §2).
+	IDTokenSignedResponseAlg  string `cbor:"50,keyasint,omitempty" json:"id_token_signed_response_alg,omitempty"`
+	UserInfoSignedResponseAlg string `cbor:"51,keyasint,omitempty" json:"userinfo_signed_response_alg,omitempty"`
+
+	// DefaultMaxAge is the max_age of requests that have none; zero for no limit
+	// (OpenID Connect Registration §2).
+	DefaultMaxAge time.Duration `cbor:"52,keyasint,omitempty" json:"default_max_age,omitempty"`
+
 	// ApplicationType is "native" for an application on the user's device, for
 	// which loopback and private-use-scheme redirects are allowed (RFC 8252), or
 	// "web", the default.

@@ -35,6 +35,10 @@ type Code struct {
 	// uses this value has to prove possession of; nil if there is none.
 	Confirmation []byte `cbor:"13,keyasint,omitempty"`
 
+	// Nonce is the nonce of the authorization request, for the ID token (OpenID Connect Core
+	// §3.1.2.1); empty if there is none.
+	Nonce string `cbor:"14,keyasint,omitempty"`
+
 	IssuedAt   time.Time `cbor:"7,keyasint"`
 	ExpiresAt  time.Time `cbor:"8,keyasint"`
 	ConsumedAt time.Time `cbor:"9,keyasint,omitempty"` // zero: unused

@@ -25,6 +25,11 @@ type Grant struct {
 	// there is none.
 	AuthorizationDetails []byte `cbor:"13,keyasint,omitempty"`
 
+	// Claims is the JSON object of the claims parameter (OpenID Connect Core §5.5) and
+	// ClaimsLocales the claims_locales (§5.2) that the client asked with; empty for none.
+	Claims        []byte `cbor:"14,keyasint,omitempty"`
+	ClaimsLocales string `cbor:"15,keyasint,omitempty"`
+
 	// AuthTime, ACR and AMR tell how the user had signed in (RFC 9068 §2.2.1).
 	AuthTime time.Time `cbor:"6,keyasint,omitempty"`
 	ACR      string    `cbor:"7,keyasint,omitempty"`

@@ -45,6 +45,7 @@ func copyGrant(g storage.Grant) storage.Grant {
 	g.Resources = slices.Clone(g.Resources)
 	g.AMR = slices.Clone(g.AMR)
 	g.AuthorizationDetails = slices.Clone(g.AuthorizationDetails)
+	g.Claims = slices.Clone(g.Claims)
 	return g
 }
 

@@ -29,6 +29,7 @@ func (k *kit) client(id string) storage.Client {
 		Resources: []string{"https://api.example/"}, AuthorizationDetailsTypes: []string{"t"},
 		SoftwareID: "app", SoftwareVersion: "1", RegistrationAccessToken: "$sha256$z", ExpiresAt: k.now,
 		IntrospectionSignedResponseAlg: "ES256", ResourceServerFor: []string{"https://api.example/"},
+		IDTokenSignedResponseAlg: "EdDSA", UserInfoSignedResponseAlg: "RS256", DefaultMaxAge: time.Hour,
 	}
 }
 

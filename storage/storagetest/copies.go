@@ -74,7 +74,7 @@ var copyChecks = []check{
 		g := k.grant("alice", "app")
 		want := g
 		fresh := k.grant("", "")
-		want.Scopes, want.Resources, want.AMR, want.AuthorizationDetails = fresh.Scopes, fresh.Resources, fresh.AMR, fresh.AuthorizationDetails
+		want.Scopes, want.Resources, want.AMR, want.AuthorizationDetails, want.Claims = fresh.Scopes, fresh.Resources, fresh.AMR, fresh.AuthorizationDetails, fresh.Claims
 		k.commit(storage.Write{
 			Codes: []storage.Code{k.code("a")}, Tokens: []storage.Token{k.token("a")},
 			Grants: []storage.Grant{g}, Consents: []storage.Consent{k.consent("alice", "app")},

@@ -54,7 +54,7 @@ func (k *kit) code(name string) storage.Code {
 		ClientID: "app", GrantID: "0123", RedirectURI: "https://app.example/callback",
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
 		Answer:        []byte("answer"), RedirectURIOmitted: true,
-		Request: []byte(`{"scope":"read"}`), Confirmation: []byte(`{"jkt":"x"}`),
+		Request: []byte(`{"scope":"read"}`), Confirmation: []byte(`{"jkt":"x"}`), Nonce: "n-0S6_WzA2Mj",
 		IssuedAt: k.now, ExpiresAt: k.now.Add(time.Hour),
 	}
 }
@@ -76,8 +76,8 @@ func (k *kit) grant(subject, clientID string) storage.Grant {
 		ID: storage.NewGrantID(expires), ClientID: clientID, Subject: subject,
 		Scopes: []string{"read", "write"}, Resources: []string{"https://api.example/"},
 		AuthTime: k.now.Add(-time.Minute), ACR: "urn:example:silver", AMR: []string{"pwd", "otp"},
-		AuthorizationDetails: []byte(`[{"type":"t"}]`),
-		CreatedAt:            k.now, ExpiresAt: expires,
+		AuthorizationDetails: []byte(`[{"type":"t"}]`), Claims: []byte(`{"userinfo":{}}`), ClaimsLocales: "fr-CA en",
+		CreatedAt: k.now, ExpiresAt: expires,
 	}
 }
 

@@ -23,12 +23,12 @@ var oddChecks = []check{
 			list := []string{v, "", v}
 			c := k.code(fmt.Sprint(i))
 			c.Kind, c.ClientID, c.GrantID, c.RedirectURI, c.CodeChallenge = storage.CodeKind(v), v, v, v, v
-			c.Request, c.Confirmation = []byte(v), []byte(v)
+			c.Request, c.Confirmation, c.Nonce = []byte(v), []byte(v), v
 			t := k.token(fmt.Sprint(i))
 			t.Kind, t.ClientID, t.GrantID, t.Scopes, t.Resources, t.Claims = storage.TokenKind(v), v, v, list, list, []byte(v)
 			t.Confirmation, t.AuthorizationDetails, t.Actor, t.Subject = []byte(v), []byte(v), []byte(v), v
 			g := k.grant(v, v)
-			g.Scopes, g.Resources, g.ACR, g.AMR, g.AuthorizationDetails = list, list, v, list, []byte(v)
+			g.Scopes, g.Resources, g.ACR, g.AMR, g.AuthorizationDetails, g.Claims, g.ClaimsLocales = list, list, v, list, []byte(v), []byte(v), v
 			s := k.consent(v, v)
 			s.Scopes, s.Resources = list, list
 			k.commit(storage.Write{Codes: []storage.Code{c}, Tokens: []storage.Token{t}, Grants: []storage.Grant{g}, Consents: []storage.Consent{s}})

@@ -29,6 +29,9 @@ type AuthorizationRequest struct {
 	// Confirmation is the cnf claim of the key that the code is bound to; nil for none.
 	Confirmation []byte
 
+	// Nonce is for the ID token (OpenID Connect Core §3.1.2.1); empty for none.
+	Nonce string
+
 	At            time.Time
 	CodeExpiresAt time.Time
 	CodeKeptUntil time.Time // a used code is remembered until then

@@ -45,6 +45,7 @@ func (c credentials) GenerateAuthorizeCode(ctx context.Context, _ fosite.Request
 		IssuedAt:           u.at,
 		ExpiresAt:          a.CodeExpiresAt,
 		Confirmation:       a.Confirmation,
+		Nonce:              a.Nonce,
 	})
 	return code, noted, nil
 }

@@ -68,6 +68,9 @@ type Issued struct {
 	Write        *storage.Write
 
 	AuthorizationDetails []byte // of the access token; nil if there is none
+
+	Nonce   string // of the code; empty if there was none
+	IDToken string // made by the server; empty if there is none
 }
 
 // Token has fosite judge the request and make the tokens (RFC 6749 §4.1.3 and
@@ -94,7 +97,12 @@ func (e *Engine) Token(ctx context.Context, req *TokenRequest) (*Issued, *storag
 	if _, err := e.fosite.NewAccessResponse(u, ar); err != nil {
 		return nil, u.lastWill(), u.refusal(err)
 	}
+	var nonce string
+	if u.code != nil {
+		nonce = u.code.Nonce
+	}
 	return &Issued{
+		Nonce:        nonce,
 		AccessToken:  u.accessToken,
 		ExpiresAt:    u.expiresAt,
 		RefreshToken: u.refreshToken,

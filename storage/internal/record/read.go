@@ -39,6 +39,8 @@ func (w *code) read(data []byte) bool {
 			w.Request = r.bytes()
 		case 13:
 			w.Confirmation = r.bytes()
+		case 14:
+			w.Nonce = r.text()
 		default:
 			return false
 		}
@@ -117,6 +119,10 @@ func (w *grant) read(data []byte) bool {
 			w.RevokedReason = r.text()
 		case 13:
 			w.AuthorizationDetails = r.bytes()
+		case 14:
+			w.Claims = r.bytes()
+		case 15:
+			w.ClaimsLocales = r.text()
 		default:
 			return false
 		}

@@ -18,13 +18,14 @@ type code struct {
 	RedirectURIOmitted bool             `cbor:"11,keyasint,omitempty"`
 	Request            []byte           `cbor:"12,keyasint,omitempty"`
 	Confirmation       []byte           `cbor:"13,keyasint,omitempty"`
+	Nonce              string           `cbor:"14,keyasint,omitempty"`
 }
 
 func codeOf(r *storage.Code) code {
 	return code{
 		Kind: r.Kind, ClientID: r.ClientID, GrantID: r.GrantID,
 		RedirectURI: r.RedirectURI, RedirectURIOmitted: r.RedirectURIOmitted, CodeChallenge: r.CodeChallenge,
-		Answer: r.Answer, Request: r.Request, Confirmation: r.Confirmation,
+		Answer: r.Answer, Request: r.Request, Confirmation: r.Confirmation, Nonce: r.Nonce,
 		IssuedAt: at(r.IssuedAt), ExpiresAt: at(r.ExpiresAt), ConsumedAt: at(r.ConsumedAt),
 	}
 }
@@ -33,7 +34,7 @@ func (w *code) record() storage.Code {
 	return storage.Code{
 		Kind: w.Kind, ClientID: w.ClientID, GrantID: w.GrantID,
 		RedirectURI: w.RedirectURI, RedirectURIOmitted: w.RedirectURIOmitted, CodeChallenge: w.CodeChallenge,
-		Answer: w.Answer, Request: w.Request, Confirmation: w.Confirmation,
+		Answer: w.Answer, Request: w.Request, Confirmation: w.Confirmation, Nonce: w.Nonce,
 		IssuedAt: w.IssuedAt.time(), ExpiresAt: w.ExpiresAt.time(), ConsumedAt: w.ConsumedAt.time(),
 	}
 }
@@ -92,6 +93,8 @@ type grant struct {
 	RevokedReason string   `cbor:"12,keyasint,omitempty"`
 
 	AuthorizationDetails []byte `cbor:"13,keyasint,omitempty"`
+	Claims               []byte `cbor:"14,keyasint,omitempty"`
+	ClaimsLocales        string `cbor:"15,keyasint,omitempty"`
 }
 
 func grantOf(r *storage.Grant) grant {
@@ -100,7 +103,7 @@ func grantOf(r *storage.Grant) grant {
 		AuthTime: at(r.AuthTime), ACR: r.ACR, AMR: r.AMR,
 		CreatedAt: at(r.CreatedAt), ExpiresAt: at(r.ExpiresAt),
 		RevokedAt: at(r.RevokedAt), RevokedReason: r.RevokedReason,
-		AuthorizationDetails: r.AuthorizationDetails,
+		AuthorizationDetails: r.AuthorizationDetails, Claims: r.Claims, ClaimsLocales: r.ClaimsLocales,
 	}
 }
 
@@ -110,6 +113,6 @@ func (w *grant) record() storage.Grant {
 		AuthTime: w.AuthTime.time(), ACR: w.ACR, AMR: w.AMR,
 		CreatedAt: w.CreatedAt.time(), ExpiresAt: w.ExpiresAt.time(),
 		RevokedAt: w.RevokedAt.time(), RevokedReason: w.RevokedReason,
-		AuthorizationDetails: w.AuthorizationDetails,
+		AuthorizationDetails: w.AuthorizationDetails, Claims: w.Claims, ClaimsLocales: w.ClaimsLocales,
 	}
 }

@@ -18,6 +18,7 @@ func (w *code) appendTo(b []byte) []byte {
 	to.bool(11, w.RedirectURIOmitted)
 	to.bytes(12, w.Request)
 	to.bytes(13, w.Confirmation)
+	to.text(14, w.Nonce)
 	return to.buf
 }
 
@@ -56,6 +57,8 @@ func (w *grant) appendTo(b []byte) []byte {
 	to.instant(11, w.RevokedAt)
 	to.text(12, w.RevokedReason)
 	to.bytes(13, w.AuthorizationDetails)
+	to.bytes(14, w.Claims)
+	to.text(15, w.ClaimsLocales)
 	return to.buf
 }
 

@@ -1,0 +1,216 @@
+package authz
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grantor-oauth/grantor/authz/internal/engine"
+	"github.com/grantor-oauth/grantor/authz/internal/keyring"
+	"github.com/grantor-oauth/grantor/storage"
+)
+
+// ID tokens: OpenID Connect Core §2.
+
+const (
+	idTokenAlg  = "RS256" // that every client understands (§15.1)
+	idTokenType = "JWT"
+	maxNonce    = 2 << 10
+)
+
+// keysOutlive is how long the last thing that a key signed may be of use. ID tokens come back
+// as hints long after they have expired.
+func (c *Config) keysOutlive() time.Duration {
+	if c.openID() {
+		return max(maxAccessToken, c.KeyRotation)
+	}
+	return maxAccessToken
+}
+
+// asksOpenID reports whether a request is one of OpenID Connect.
+func (a *authorization) asksOpenID() bool {
+	return a.config.openID() && slices.Contains(a.scopes, openID)
+}
+
+// shown are the scopes that a page lists. openid is not among them: who connects an account
+// tells who they are, and there is nothing to untick.
+func (a *authorization) shown() []string {
+	if !a.asksOpenID() {
+		return a.scopes
+	}
+	return without(a.scopes, []string{openID})
+}
+
+// granted are the scopes that a user who approves has left ticked.
+func (a *authorization) granted(ticked []string) []string {
+	if a.asksOpenID() {
+		ticked = append([]string{openID}, ticked...)
+	}
+	return within(a.scopes, ticked)
+}
+
+func (a *authorization) nonce() string {
+	if !a.asksOpenID() {
+		return ""
+	}
+	return once(a.params, "nonce")
+}
+
+// checkOpenID: OpenID Connect Core §3.1.2.1, nonce, claims and id_token_hint.
+func (a *authorization) checkOpenID(ctx context.Context) *Error {
+	if !a.asksOpenID() {
+		return nil
+	}
+	if len(a.nonce()) > maxNonce {
+		return failed(invalidRequest, "nonce_too_long", "The nonce parameter is too long.")
+	}
+	var err error
+	if a.claims, err = parseClaims(once(a.params, "claims")); err != nil {
+		return failed(invalidRequest, "claims_malformed", "The claims parameter is malformed.").because(err)
+	}
+	if a.claims != nil {
+		if acr := a.claims.IDToken["acr"].texts(); len(acr) > 0 && len(a.wanted.ACRValues) == 0 {
+			a.wanted.ACRValues = acr
+		}
+		if subs := a.claims.IDToken["sub"].texts(); len(subs) == 1 {
+			a.expected = subs[0]
+		}
+	}
+	if hint := once(a.params, "id_token_hint"); hint != "" {
+		subject, refused := a.subjectOfHint(ctx, hint)
+		if refused != nil {
+			return refused
+		}
+		if a.expected != "" && a.expected != subject {
+			return failed(invalidRequest, "subjects_contradictory", "The claims parameter and the id_token_hint name different users.")
+		}
+		a.expected = subject
+	}
+	return nil
+}
+
+// subjectOfHint is whom an ID token is about that this server has issued to this client,
+// however long ago.
+func (a *authorization) subjectOfHint(ctx context.Context, hint string) (string, *Error) {
+	payload, err := a.keys.Verify(ctx, hint, idTokenType)
+	var said struct {
+		Issuer   string          `json:"iss"`
+		Subject  string          `json:"sub"`
+		Audience foreignAudience `json:"aud"`
+	}
+	switch {
+	case err != nil && !errors.Is(err, keyring.ErrInvalid):
+		return "", unavailable(err)
+	case err == nil:
+		err = json.Unmarshal(payload, &said)
+	}
+	if err == nil && (said.Issuer != a.config.Issuer || said.Subject == "" || !slices.Contains(said.Audience.values, a.client.ID)) {
+		err = errors.New("it is not an ID token of this server for this client")
+	}
+	if err != nil {
+		return "", failed(invalidRequest, "id_token_hint_invalid", "The id_token_hint is not an ID token that was issued to this client.").because(err)
+	}
+	return said.Subject, nil
+}
+
+// checkUser refuses a user who is not who, or not signed in how, the client insists on
+// (OpenID Connect Core §3.1.2.2, §5.5.1.1).
+func (a *authorization) checkUser(u *User) *Error {
+	switch {
+	case a.expected != "" && a.expected != u.Subject:
+		return failed(loginRequired, "signed_in_as_another", "Another user is signed in than the one that the client means.")
+	case a.claims != nil && a.claims.IDToken["acr"] != nil && a.claims.IDToken["acr"].Essential && !slices.Contains(a.claims.IDToken["acr"].texts(), u.ACR):
+		return failed(unmetAuthentication, "acr_not_met", "The user has not signed in in the way that the client insists on.")
+	}
+	return nil
+}
+
+// unmetAuthentication is the code of OpenID Connect Core Error Code
+// unmet_authentication_requirements 1.0 §3.
+const unmetAuthentication = "unmet_authentication_requirements"
+
+// addIDToken makes the ID token that goes with what was issued to a user's client (OpenID
+// Connect Core §3.1.3.3, §12.2). It is made before anything is stored, so that a failure uses
+// nothing up.
+func (p *tokenPolicy) addIDToken(ctx context.Context, issued *engine.Issued) *Error {
+	if issued.Grant == nil || !p.config.openID() || !slices.Contains(issued.Scopes, openID) {
+		return nil
+	}
+	claims, refused := p.claimsForIDToken(ctx, issued.Grant)
+	if refused != nil {
+		return refused
+	}
+	algorithm := p.client.IDTokenSignedResponseAlg
+	if algorithm == "" {
+		algorithm = idTokenAlg
+	}
+	at := p.clock.issuedAt(p.at)
+	claims["iss"], claims["sub"], claims["aud"] = p.config.Issuer, issued.Grant.Subject, p.client.ID
+	claims["iat"], claims["exp"] = at.Unix(), at.Add(p.config.Lifetimes.IDToken).Unix()
+	claims["at_hash"] = halfHash(algorithm, issued.AccessToken)
+	if issued.Nonce != "" {
+		claims["nonce"] = issued.Nonce
+	}
+	if g := issued.Grant; !g.AuthTime.IsZero() {
+		claims["auth_time"] = g.AuthTime.Unix()
+	}
+	if issued.Grant.ACR != "" {
+		claims["acr"] = issued.Grant.ACR
+	}
+	if len(issued.Grant.AMR) > 0 {
+		claims["amr"] = issued.Grant.AMR
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return broken("claims_unencodable", err)
+	}
+	if !slices.Contains(p.config.SigningAlgorithms, algorithm) { // it was when the client was registered
+		return broken("id_token_alg_gone", fmt.Errorf("client %q has IDTokenSignedResponseAlg %q, which is not in Config.SigningAlgorithms; add it there, or change the client", p.client.ID, algorithm))
+	}
+	if issued.IDToken, err = p.keys.Sign(ctx, algorithm, idTokenType, payload); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// claimsForIDToken are those that the client asked for by name; those of scopes are for the
+// UserInfo endpoint, because there is an access token to ask with (OpenID Connect Core §5.4).
+func (p *tokenPolicy) claimsForIDToken(ctx context.Context, grant *storage.Grant) (map[string]any, *Error) {
+	asked, err := parseClaims(string(grant.Claims))
+	if err != nil {
+		return nil, broken("claims_unreadable", err)
+	}
+	claims := map[string]any{}
+	if asked == nil || len(asked.IDToken) == 0 {
+		return claims, nil
+	}
+	given, refused := p.userClaims(ctx, &UserClaimsRequest{
+		Client: cloneClient(p.client), Subject: grant.Subject, Claims: wishes(asked.IDToken),
+		Locales: strings.Fields(grant.ClaimsLocales), IDToken: true,
+	})
+	if refused != nil {
+		return nil, refused
+	}
+	for name, value := range given {
+		claims[name] = value
+	}
+	return claims, nil
+}
+
+// halfHash is the left half of a hash, by the algorithm of the signature (OpenID Connect Core
+// §3.1.3.6): SHA-512 for Ed25519, SHA-256 for the others.
+func halfHash(algorithm, token string) string {
+	if algorithm == "EdDSA" {
+		sum := sha512.Sum512([]byte(token))
+		return base64.RawURLEncoding.EncodeToString(sum[:32])
+	}
+	sum := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}

@@ -1,0 +1,48 @@
+package authz
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// openIDMetadata fills in what OpenID Connect Registration §2 adds, where that is on. Who wants an
+// answer encrypted, or pairwise subjects, must not get the contrary unawares.
+func (s *Server) openIDMetadata(m clientMetadata, c *Client) (err *Error) {
+	if !s.config.openID() {
+		return nil
+	}
+	if c.IDTokenSignedResponseAlg, err = m.text("id_token_signed_response_alg", maxMetadataText); err != nil {
+		return err
+	}
+	if c.UserInfoSignedResponseAlg, err = m.text("userinfo_signed_response_alg", maxMetadataText); err != nil {
+		return err
+	}
+	for name, alg := range map[string]string{"id_token_signed_response_alg": c.IDTokenSignedResponseAlg, "userinfo_signed_response_alg": c.UserInfoSignedResponseAlg} {
+		if alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
+			return badMetadata(name, "is not an algorithm that this server signs with")
+		}
+	}
+	for _, name := range []string{"id_token_encrypted_response_alg", "id_token_encrypted_response_enc", "userinfo_encrypted_response_alg", "userinfo_encrypted_response_enc"} {
+		if _, there := m[name]; there {
+			return badMetadata(name, "is not supported here: answers can be signed, and not encrypted")
+		}
+	}
+	switch subjects, err := m.text("subject_type", maxMetadataText); {
+	case err != nil:
+		return err
+	case subjects != "" && subjects != "public":
+		return badMetadata("subject_type", "must be public")
+	}
+	if raw, there := m["default_max_age"]; there {
+		var seconds float64
+		if json.Unmarshal(raw, &seconds) != nil || seconds < 0 || seconds > maxAgeSeconds {
+			return badMetadata("default_max_age", "must be a number of seconds")
+		}
+		c.DefaultMaxAge = time.Duration(seconds) * time.Second
+	}
+	return nil
+}
+
+// maxAgeSeconds is ten years, more than anybody stays signed in.
+const maxAgeSeconds = 10 * 365 * 24 * 60 * 60

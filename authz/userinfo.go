@@ -1,0 +1,109 @@
+package authz
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/grantor-oauth/grantor/authz/resource"
+)
+
+// UserInfo is an answer of the UserInfo endpoint (OpenID Connect Core §5.3.2).
+type UserInfo struct {
+	// Claims are the members to send as JSON, unless the client has registered for a JWT.
+	Claims map[string]any
+
+	// JWT is the same, signed, to be sent as application/jwt; empty for plain JSON.
+	JWT string
+}
+
+// UserInfo handles a request to the UserInfo endpoint (OpenID Connect Core §5.3) with this
+// access token, which a user has granted the scope openid. Whether the caller may use the
+// token, if it is bound to a key, has been checked.
+func (s *Server) UserInfo(ctx context.Context, accessToken string) (*UserInfo, error) {
+	ctx, release := s.bounded(ctx)
+	defer release()
+	info, clientID, err := s.userInfo(ctx, accessToken)
+	if err != nil {
+		return nil, s.report(ctx, err, clientID, "")
+	}
+	return info, nil
+}
+
+func (s *Server) userInfo(ctx context.Context, accessToken string) (*UserInfo, string, *Error) {
+	token, _, grant, err := s.verifyWithGrant(ctx, accessToken)
+	switch {
+	case errors.Is(err, resource.ErrInvalidToken):
+		return nil, "", failed(invalidBearer, "access_token_invalid", "The access token is invalid, expired or revoked.").because(err)
+	case err != nil:
+		return nil, "", unavailable(err)
+	case !s.config.openID() || grant == nil || !slices.Contains(token.Scopes, openID):
+		e := failed(insufficientScope, "openid_not_granted", "The access token was not granted the scope openid by a user.")
+		e.Status = http.StatusForbidden // RFC 6750 §3.1
+		return nil, token.ClientID, e
+	}
+	client, err := s.findClient(ctx, token.ClientID)
+	if err != nil {
+		return nil, token.ClientID, unavailable(err)
+	}
+	if client == nil {
+		return nil, token.ClientID, failed(invalidBearer, "client_gone", "The access token is invalid, expired or revoked.")
+	}
+	ask := &UserClaimsRequest{Client: cloneClient(client), Subject: token.Subject}
+	if grant.ClientID == client.ID { // what another client asked for stays between it and the user
+		asked, err := parseClaims(string(grant.Claims))
+		if err != nil {
+			return nil, client.ID, broken("claims_unreadable", err)
+		}
+		if asked != nil {
+			ask.Claims = wishes(asked.UserInfo)
+		}
+		ask.Locales = strings.Fields(grant.ClaimsLocales)
+	}
+	for _, scope := range token.Scopes {
+		for _, name := range claimsOfScope[scope] {
+			ask.Claims = append(ask.Claims, ClaimRequest{Name: name})
+		}
+	}
+	claims, refused := s.userClaims(ctx, ask)
+	if refused != nil {
+		return nil, client.ID, refused
+	}
+	if claims == nil {
+		claims = map[string]any{}
+	}
+	claims["sub"] = token.Subject
+	info := &UserInfo{Claims: claims}
+	if client.UserInfoSignedResponseAlg != "" {
+		if info.JWT, refused = s.signUserInfo(ctx, client, claims); refused != nil {
+			return nil, client.ID, refused
+		}
+	}
+	return info, client.ID, nil
+}
+
+// signUserInfo: OpenID Connect Core §5.3.2, with iss and aud.
+func (s *Server) signUserInfo(ctx context.Context, client *Client, claims map[string]any) (string, *Error) {
+	signed := map[string]any{"iss": s.config.Issuer, "aud": client.ID}
+	for name, value := range claims {
+		signed[name] = value
+	}
+	payload, err := json.Marshal(signed)
+	if err != nil {
+		return "", broken("claims_unencodable", err)
+	}
+	jwt, err := s.keys.Sign(ctx, client.UserInfoSignedResponseAlg, userInfoType, payload)
+	if err != nil {
+		return "", unavailable(err)
+	}
+	return jwt, nil
+}
+
+// userInfoType is the typ header of a signed answer. It is not that of an ID token, so that
+// none is taken for one, as a hint or otherwise (RFC 8725 §3.11).
+const userInfoType = "userinfo+jwt"
+
+const insufficientScope = "insufficient_scope" // RFC 6750 §3.1
