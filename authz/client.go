@@ -119,6 +119,7 @@ func cloneClient(c *Client) *Client {
 	d.Scopes, d.DefaultScopes = slices.Clone(c.Scopes), slices.Clone(c.DefaultScopes)
 	d.Secrets, d.AllowedOrigins = slices.Clone(c.Secrets), slices.Clone(c.AllowedOrigins)
 	d.Resources, d.AuthorizationDetailsTypes = slices.Clone(c.Resources), slices.Clone(c.AuthorizationDetailsTypes)
+	d.PostLogoutRedirectURIs = slices.Clone(c.PostLogoutRedirectURIs)
 	d.ResourceServerFor = slices.Clone(c.ResourceServerFor)
 	return &d
 }
@@ -212,6 +213,11 @@ func (s *Server) checkClient(c *Client) error {
 	} {
 		if alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
 			fault(field, "%q is not in Config.SigningAlgorithms; add it there", alg)
+		}
+	}
+	for _, raw := range c.PostLogoutRedirectURIs {
+		if err := checkPostLogoutRedirectURI(raw, c.ApplicationType == "native"); err != nil {
+			fault("PostLogoutRedirectURIs", "%q: %v", raw, err)
 		}
 	}
 	if c.DefaultMaxAge < 0 {

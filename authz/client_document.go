@@ -242,10 +242,10 @@ func (d *documents) parse(id string, body []byte) (*proposal, error) {
 		err = m.describe(c)
 	}
 	if err == nil {
-		err = d.openIDMetadata(m, c)
+		p.rejected, err = m.redirects(c)
 	}
 	if err == nil {
-		p.rejected, err = m.redirects(c)
+		err = d.openIDMetadata(m, c)
 	}
 	if err == nil {
 		err = m.grants(c, []string{grantAuthorizationCode, grantRefreshToken})

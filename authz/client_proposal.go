@@ -53,10 +53,10 @@ func (s *Server) propose(ctx context.Context, body []byte, previous *Client) (*p
 	if err := m.describe(c); err != nil {
 		return nil, err
 	}
-	if err := s.openIDMetadata(m, c); err != nil {
+	if p.rejected, err = m.redirects(c); err != nil {
 		return nil, err
 	}
-	if p.rejected, err = m.redirects(c); err != nil {
+	if err := s.openIDMetadata(m, c); err != nil {
 		return nil, err
 	}
 	if len(p.rejected) > 0 && (r.StrictRedirectURIs || len(c.RedirectURIs) == 0) {

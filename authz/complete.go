@@ -72,6 +72,9 @@ func (c *Config) complete() error {
 	if c.UserClaims != nil && !c.openID() {
 		fault("UserClaims", "is set, but OpenID Connect is off; add the scope openid to Scopes")
 	}
+	if c.Logout != nil && !c.openID() {
+		fault("Logout", "is set, but OpenID Connect is off; add the scope openid to Scopes")
+	}
 	c.ClaimsSupported = slices.Clone(c.ClaimsSupported)
 	if c.KeyRotation == 0 {
 		c.KeyRotation = 90 * 24 * time.Hour

@@ -42,6 +42,11 @@ type Config struct {
 	// again ([MustSignInAgain]). Any other error makes the request fail with server_error.
 	Login func(r *http.Request) (*User, error)
 
+	// Logout ends the host's session at this browser, for clients that sign users out
+	// (OpenID Connect RP-Initiated Logout 1.0), which is off while it is nil. It may set and
+	// clear cookies, and writes nothing else.
+	Logout func(w http.ResponseWriter, r *http.Request) error
+
 	// Scopes are all scopes of this server, with their descriptions.
 	Scopes Scopes
 

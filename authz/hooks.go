@@ -129,6 +129,7 @@ const (
 	GrantRevoked         EventType = "grant_revoked"
 	ReplayDetected       EventType = "replay_detected" // a code or refresh token came back: its grant is dead
 	RequestRefused       EventType = "request_refused" // every protocol error, beside what it led to
+	SignedOut            EventType = "signed_out"      // at the wish of a client
 	KeyRotated           EventType = "key_rotated"     // a key was made; Reason is its algorithm
 	ClientRegistered     EventType = "client_registered"
 	ClientUpdated        EventType = "client_updated" // by itself (RFC 7592 §2.2)

@@ -99,25 +99,37 @@ func (a *authorization) checkOpenID(ctx context.Context) *Error {
 // subjectOfHint is whom an ID token is about that this server has issued to this client,
 // however long ago.
 func (a *authorization) subjectOfHint(ctx context.Context, hint string) (string, *Error) {
-	payload, err := a.keys.Verify(ctx, hint, idTokenType)
-	var said struct {
-		Issuer   string          `json:"iss"`
-		Subject  string          `json:"sub"`
-		Audience foreignAudience `json:"aud"`
-	}
+	said, err := a.readIDToken(ctx, hint)
 	switch {
-	case err != nil && !errors.Is(err, keyring.ErrInvalid):
+	case err != nil:
 		return "", unavailable(err)
-	case err == nil:
-		err = json.Unmarshal(payload, &said)
-	}
-	if err == nil && (said.Issuer != a.config.Issuer || said.Subject == "" || !slices.Contains(said.Audience.values, a.client.ID)) {
-		err = errors.New("it is not an ID token of this server for this client")
-	}
-	if err != nil {
-		return "", failed(invalidRequest, "id_token_hint_invalid", "The id_token_hint is not an ID token that was issued to this client.").because(err)
+	case said.Subject == "" || said.Audience.values[0] != a.client.ID:
+		return "", failed(invalidRequest, "id_token_hint_invalid", "The id_token_hint is not an ID token that was issued to this client.")
 	}
 	return said.Subject, nil
+}
+
+// idTokenClaims are what is looked at of an ID token that comes back.
+type idTokenClaims struct {
+	Issuer   string          `json:"iss"`
+	Subject  string          `json:"sub"`
+	Audience foreignAudience `json:"aud"`
+}
+
+// readIDToken reads an ID token that this server has issued, however long ago; what is none
+// says nothing. An error means that nobody could find out.
+func (s *Server) readIDToken(ctx context.Context, token string) (said idTokenClaims, _ error) {
+	payload, err := s.keys.Verify(ctx, token, idTokenType)
+	switch {
+	case errors.Is(err, keyring.ErrInvalid):
+		return said, nil
+	case err != nil:
+		return said, err
+	}
+	if json.Unmarshal(payload, &said) != nil || said.Issuer != s.config.Issuer || len(said.Audience.values) != 1 {
+		return idTokenClaims{}, nil
+	}
+	return said, nil
 }
 
 // checkUser refuses a user who is not who, or not signed in how, the client insists on

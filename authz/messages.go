@@ -170,6 +170,7 @@ type Metadata struct {
 	// OpenID Connect Discovery §3, for servers that have it on. Where RequestURIParameterSupported
 	// is left out, clients take it for true.
 	UserInfoEndpoint                 string   `json:"userinfo_endpoint,omitempty"`
+	EndSessionEndpoint               string   `json:"end_session_endpoint,omitempty"` // RP-Initiated Logout §2.1
 	SubjectTypesSupported            []string `json:"subject_types_supported,omitempty"`
 	IDTokenSigningAlgValuesSupported []string `json:"id_token_signing_alg_values_supported,omitempty"`
 	UserInfoSigningAlgValueSupported []string `json:"userinfo_signing_alg_values_supported,omitempty"`

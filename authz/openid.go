@@ -117,6 +117,9 @@ func (s *Server) describeOpenID(m *Metadata, base string) {
 	m.ClaimsParameterSupported = true
 	m.PromptValuesSupported = []string{"none", "login", "consent"}
 	m.RequestParameterSupported, m.RequestURIParameterSupported = &no, &no
+	if s.config.Logout != nil {
+		m.EndSessionEndpoint = base + "/logout"
+	}
 	if m.MTLSEndpointAliases != nil {
 		m.MTLSEndpointAliases["userinfo_endpoint"] = s.config.MutualTLSOrigin + s.paths.prefix + "/userinfo"
 	}

@@ -34,6 +34,14 @@ func (s *Server) openIDMetadata(m clientMetadata, c *Client) (err *Error) {
 	case subjects != "" && subjects != "public":
 		return badMetadata("subject_type", "must be public")
 	}
+	if c.PostLogoutRedirectURIs, err = m.texts("post_logout_redirect_uris"); err != nil {
+		return err
+	}
+	for _, uri := range c.PostLogoutRedirectURIs {
+		if checkPostLogoutRedirectURI(uri, c.ApplicationType == "native") != nil {
+			return badMetadata("post_logout_redirect_uris", "holds one that cannot be used")
+		}
+	}
 	if raw, there := m["default_max_age"]; there {
 		var seconds float64
 		if json.Unmarshal(raw, &seconds) != nil || seconds < 0 || seconds > maxAgeSeconds {

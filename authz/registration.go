@@ -114,6 +114,8 @@ type ClientInformation struct {
 	DefaultMaxAge             int64  `json:"default_max_age,omitempty"` // seconds
 	SubjectType               string `json:"subject_type,omitempty"`
 
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+
 	// RejectedRedirectURIs were sent and not registered.
 	RejectedRedirectURIs []RejectedRedirectURI `json:"rejected_redirect_uris,omitempty"`
 }
@@ -287,6 +289,7 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		if i.IDTokenSignedResponseAlg == "" {
 			i.IDTokenSignedResponseAlg = idTokenAlg
 		}
+		i.PostLogoutRedirectURIs = c.PostLogoutRedirectURIs
 		i.DefaultMaxAge, i.SubjectType = int64(c.DefaultMaxAge/time.Second), "public"
 	}
 	if slices.Contains(i.GrantTypes, grantAuthorizationCode) {

@@ -16,6 +16,7 @@
 //	/oauth2/register     POST       registration (RFC 7591), with authz.Config.Registration; below it,
 //	                                each client's own (RFC 7592)
 //	/oauth2/userinfo     GET, POST  who the user is (OpenID Connect Core §5.3), with the scope openid
+//	/oauth2/logout       GET, POST  sign-out for clients (OpenID Connect RP-Initiated Logout), with authz.Config.Logout
 //	/oauth2/device_authorization    POST       what a device asks (RFC 8628), with authz.Config.DeviceGrant
 //	/oauth2/device                  GET, POST  the page on which its user decides
 //	/.well-known/oauth-authorization-server     metadata (RFC 8414)

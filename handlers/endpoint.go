@@ -30,6 +30,7 @@ type endpoint struct {
 	consentPage func(http.ResponseWriter, *http.Request, *ConsentPage)
 	errorPage   func(http.ResponseWriter, *http.Request, *ErrorPage)
 	devicePage  func(http.ResponseWriter, *http.Request, *DevicePage)
+	logoutPage  func(http.ResponseWriter, *http.Request, *LogoutPage)
 }
 
 func newEndpoint(as *authz.Server, options []Options) *endpoint {
@@ -65,7 +66,7 @@ func newEndpoint(as *authz.Server, options []Options) *endpoint {
 		origin: issuer.Scheme + "://" + issuer.Host, secure: issuer.Scheme == "https",
 		proxies:     slices.Clone(o.TrustedProxies),
 		certificate: certificate, clientCAs: o.ClientCAs,
-		consentPage: o.ConsentPage, errorPage: o.ErrorPage, devicePage: o.DevicePage,
+		consentPage: o.ConsentPage, errorPage: o.ErrorPage, devicePage: o.DevicePage, logoutPage: o.LogoutPage,
 	}
 }
 

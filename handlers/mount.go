@@ -31,6 +31,10 @@ type Options struct {
 	// shows them (RFC 8628 §3.3), are asked, and are told what came of it.
 	DevicePage func(w http.ResponseWriter, r *http.Request, page *DevicePage)
 
+	// LogoutPage, likewise, writes the pages that ask whether to sign out, and say that it is
+	// done (OpenID Connect RP-Initiated Logout §2).
+	LogoutPage func(w http.ResponseWriter, r *http.Request, page *LogoutPage)
+
 	// TrustedProxies are the addresses of the proxies between the clients and the host.
 	// Only what these say in X-Forwarded-For counts when limits are kept by address, and in
 	// ClientCertHeader.
@@ -108,6 +112,9 @@ func routes(as *authz.Server, options []Options) map[string]http.Handler {
 	// Where the issuer has a path, some clients look below it, as OpenID Connect Discovery §4
 	// has it for its own document.
 	endpoints[pathOf(m.Issuer)+wellKnown] = endpoints[wellKnown+pathOf(m.Issuer)]
+	if m.EndSessionEndpoint != "" {
+		endpoints[pathOf(m.EndSessionEndpoint)] = Logout(as, options...)
+	}
 	if m.UserInfoEndpoint != "" {
 		endpoints[pathOf(m.UserInfoEndpoint)] = UserInfo(as, options...)
 		// OpenID Connect Discovery §4, and where RFC 8414 §5 would have it.

@@ -99,6 +99,10 @@ type Client struct {
 	IDTokenSignedResponseAlg  string `cbor:"50,keyasint,omitempty" json:"id_token_signed_response_alg,omitempty"`
 	UserInfoSignedResponseAlg string `cbor:"51,keyasint,omitempty" json:"userinfo_signed_response_alg,omitempty"`
 
+	// PostLogoutRedirectURIs are where the client may send users who have signed out,
+	// compared byte for byte (OpenID Connect RP-Initiated Logout §3.1).
+	PostLogoutRedirectURIs []string `cbor:"65,keyasint,omitempty" json:"post_logout_redirect_uris,omitempty"`
+
 	// DefaultMaxAge is the max_age of requests that have none; zero for no limit
 	// (OpenID Connect Registration §2).
 	DefaultMaxAge time.Duration `cbor:"52,keyasint,omitempty" json:"default_max_age,omitempty"`

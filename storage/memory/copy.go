@@ -16,6 +16,7 @@ func copyClient(c storage.Client) storage.Client {
 	c.DefaultScopes = slices.Clone(c.DefaultScopes)
 	c.Secrets = slices.Clone(c.Secrets)
 	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
+	c.PostLogoutRedirectURIs = slices.Clone(c.PostLogoutRedirectURIs)
 	c.Resources = slices.Clone(c.Resources)
 	c.AuthorizationDetailsTypes = slices.Clone(c.AuthorizationDetailsTypes)
 	c.ResourceServerFor = slices.Clone(c.ResourceServerFor)
