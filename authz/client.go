@@ -33,14 +33,16 @@ const (
 )
 
 // findClient finds an active client: those registered in code first, then those in the
-// store, then those that a metadata document describes. An error is the store's, or an
-// *Error about the document; an unknown, expired or disabled client is nil.
-func (s *Server) findClient(ctx context.Context, id string) (*Client, error) {
+// store, then those that a metadata document describes, and then documentHost is where that
+// is. An error is the store's, or an *Error about the document; an unknown, expired or disabled
+// client is nil.
+func (s *Server) findClient(ctx context.Context, id string) (c *Client, documentHost string, err error) {
 	c, known, err := s.registeredClient(ctx, id)
 	if !known && err == nil && s.documents != nil && s.documents.named(id) {
-		return s.documents.client(ctx, id)
+		c, err = s.documents.client(ctx, id)
+		return c, hostOf(id), err
 	}
-	return c, err
+	return c, "", err
 }
 
 // clientLives reports whether the tokens of a client still count. It fetches nothing: a

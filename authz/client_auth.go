@@ -18,7 +18,7 @@ func (s *Server) authenticateClient(ctx context.Context, req *Request) (*Client,
 	if err != nil {
 		return nil, err
 	}
-	client, storeErr := s.findClient(ctx, p.id)
+	client, _, storeErr := s.findClient(ctx, p.id)
 	if storeErr != nil {
 		return nil, unavailable(storeErr)
 	}

@@ -192,13 +192,6 @@ func (d *documents) accepted(ctx context.Context, id string, p *proposal) (*Clie
 	return asked.client, nil
 }
 
-// describes reports whether a client comes from a document, and not from the store.
-func (d *documents) describes(c *Client) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.last[c.ID].client == c
-}
-
 func (d *documents) forget(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

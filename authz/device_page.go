@@ -68,6 +68,10 @@ type DevicePrompt struct {
 	Address netip.Addr
 	At      time.Time
 
+	// SelfDescribed and ClientIDHost are as in [ConsentPrompt].
+	SelfDescribed bool
+	ClientIDHost  string
+
 	// Interaction is the sealed state of this prompt; it comes back in [ConsentSubmission].
 	Interaction string
 }
@@ -156,7 +160,7 @@ func (s *Server) openDevice(ctx context.Context, code string, file *storage.Code
 	if err := json.Unmarshal(file.Request, &d.asked); err != nil || len(d.asked.Device) != storage.DigestSize {
 		return nil, broken("device_request_unreadable", errors.Join(err, errors.New("the record of a user code is not one of ours")))
 	}
-	client, err := s.findClient(ctx, file.ClientID)
+	client, documentHost, err := s.findClient(ctx, file.ClientID)
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -167,6 +171,7 @@ func (s *Server) openDevice(ctx context.Context, code string, file *storage.Code
 	if refused != nil {
 		return nil, refused
 	}
+	a.documentHost = documentHost
 	d.authorization = a
 	return d, nil
 }
@@ -195,6 +200,7 @@ func (d *pendingDevice) prompt(ctx context.Context, user *User, browser string) 
 	prompt := &DevicePrompt{
 		Client: d.client, User: user, UserCode: showUserCode(d.code),
 		Address: d.asked.Address, At: d.file.IssuedAt, Interaction: sealed,
+		SelfDescribed: d.selfDescribed(), ClientIDHost: d.documentHost,
 	}
 	for _, identifier := range d.resources {
 		if r := d.resource(identifier); r != nil {
