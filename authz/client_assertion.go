@@ -159,10 +159,13 @@ func onceBy(name, clientID string, expiresAt time.Time, window time.Duration, no
 	return marks
 }
 
-// assertionAlgs are the algorithms of the assertions that this server takes.
-func (s *Server) assertionAlgs() []string {
-	if s.config.EncryptionKey == nil {
-		return slices.Clone(assertionKeyAlgs)
+// assertionAlgs are the algorithms of the assertions that this server takes; nil for none.
+func (s *Server) assertionAlgs() (algs []string) {
+	if s.supports(authPrivateKeyJWT) {
+		algs = append(algs, assertionKeyAlgs...)
 	}
-	return slices.Clone(assertionAlgs)
+	if s.supports(authSecretJWT) {
+		algs = append(algs, assertionSecretAlgs...)
+	}
+	return algs
 }
