@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ type authorization struct {
 	params url.Values
 	path   string // of the page to come back to from the sign-in page
 	at     time.Time
+
+	address netip.Addr // where the request came from, if that is known
 
 	client       *Client
 	documentHost string // of the client's metadata document; empty for none
@@ -87,6 +90,7 @@ func (s *Server) Authorize(ctx context.Context, req *AuthorizationRequest) (*Aut
 	ctx, release := s.bounded(ctx)
 	defer release()
 	a := s.newAuthorization(req.Parameters, s.now())
+	a.address = req.Address
 	if response, err := a.validate(ctx); response != nil || err != nil {
 		return response, asError(err)
 	}
@@ -163,7 +167,7 @@ func (a *authorization) checkClient(ctx context.Context) *Error {
 	if a.client != nil && a.client.ID == id {
 		return nil // it has authenticated itself
 	}
-	client, documentHost, err := a.findClient(ctx, id)
+	client, documentHost, err := a.findClient(ctx, id, a.address)
 	if err != nil {
 		return unavailable(err)
 	}

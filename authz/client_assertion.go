@@ -68,8 +68,9 @@ func presentedAssertion(req *Request) (presented, *Error) {
 }
 
 // checkAssertion: RFC 7523 §3. An assertion counts as used only once everything else about
-// it is right, so that nobody but the client can use one up.
-func (s *Server) checkAssertion(ctx context.Context, client *Client, t *foreignJWT) *Error {
+// it is right, so that nobody but the client can use one up. Each leaves marks in the store for
+// a day and more: those of clients that anybody can be are counted in limit.
+func (s *Server) checkAssertion(ctx context.Context, client *Client, t *foreignJWT, limit []bucket) *Error {
 	if pinned := client.TokenEndpointAuthSigningAlg; pinned != "" && pinned != t.algorithm {
 		return badClient("assertion_alg_not_registered")
 	}
@@ -91,6 +92,9 @@ func (s *Server) checkAssertion(ctx context.Context, client *Client, t *foreignJ
 		return keysUnavailable(err)
 	case !signed:
 		return badClient("assertion_signature_invalid")
+	}
+	if refused := s.admit(ctx, limit); refused != nil {
+		return refused
 	}
 	return s.markUsed(ctx, client, t, now)
 }

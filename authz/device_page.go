@@ -160,7 +160,7 @@ func (s *Server) openDevice(ctx context.Context, code string, file *storage.Code
 	if err := json.Unmarshal(file.Request, &d.asked); err != nil || len(d.asked.Device) != storage.DigestSize {
 		return nil, broken("device_request_unreadable", errors.Join(err, errors.New("the record of a user code is not one of ours")))
 	}
-	client, documentHost, err := s.findClient(ctx, file.ClientID)
+	client, documentHost, err := s.findClient(ctx, file.ClientID, netip.Addr{})
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -200,7 +200,7 @@ func (d *pendingDevice) prompt(ctx context.Context, user *User, browser string) 
 	prompt := &DevicePrompt{
 		Client: d.client, User: user, UserCode: showUserCode(d.code),
 		Address: d.asked.Address, At: d.file.IssuedAt, Interaction: sealed,
-		SelfDescribed: d.selfDescribed(), ClientIDHost: d.documentHost,
+		SelfDescribed: selfDescribed(d.client, d.documentHost), ClientIDHost: d.documentHost,
 	}
 	for _, identifier := range d.resources {
 		if r := d.resource(identifier); r != nil {

@@ -41,6 +41,9 @@ type AuthorizationRequest struct {
 	// Browser is a random value that this browser alone holds, from a cookie. The
 	// consent page is bound to it.
 	Browser string
+
+	// Address is as in [Request].
+	Address netip.Addr
 }
 
 // AuthorizationResponse says what to do with the browser: exactly one field is

@@ -284,6 +284,6 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 }
 
 // selfDescribed reports whether nobody but the client itself has said what it is.
-func (a *authorization) selfDescribed() bool {
-	return a.documentHost != "" || a.client.RegistrationAccessToken != ""
+func selfDescribed(c *Client, documentHost string) bool {
+	return documentHost != "" || c.RegistrationAccessToken != ""
 }

@@ -183,7 +183,7 @@ func (s *Server) verifyTrusted(ctx context.Context, compact string, exchanged bo
 	if reason := t.claims.lifeFault(now, issuer.MaxLifetime); reason != "" {
 		return no(reason)
 	}
-	signed, err := s.someKeyOf(ctx, issuer.JWKS, issuer.JWKSURI, func(key *jose.JSONWebKey) bool { return t.signedByKey(key) })
+	signed, err := s.issuerKeys.some(ctx, issuer.JWKS, issuer.JWKSURI, func(key *jose.JSONWebKey) bool { return t.signedByKey(key) })
 	switch {
 	case err != nil:
 		return nil, "", failed(temporarilyUnavailable, "issuer_keys_unavailable", "The keys of the issuer of the JWT cannot be had right now. Try again shortly.").because(err)
