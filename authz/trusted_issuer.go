@@ -107,6 +107,11 @@ func (i *TrustedIssuer) complete() error {
 	if len(i.Types) == 0 {
 		i.Types = []string{"", "jwt"}
 	}
+	for _, name := range i.Types {
+		if name != strings.ToLower(name) || strings.HasPrefix(name, "application/") {
+			fault("Types: %q is never met; write it in lower case and without application/", name)
+		}
+	}
 	if i.MaxLifetime == 0 {
 		i.MaxLifetime = defaultForeignLife
 	}
@@ -124,7 +129,8 @@ func (s *Server) trustedIssuer(ctx context.Context, name string) (*TrustedIssuer
 			return &s.config.TrustedIssuers[i], nil
 		}
 	}
-	if s.config.FindTrustedIssuer == nil || name == s.config.Issuer {
+	// What is no name is not worth a look-up, which some databases would fail.
+	if s.config.FindTrustedIssuer == nil || name == s.config.Issuer || name == "" || !text(name) || len(name) > maxMetadataURL {
 		return nil, nil
 	}
 	found, err := s.config.FindTrustedIssuer(ctx, name)
