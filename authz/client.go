@@ -146,6 +146,8 @@ func (s *Server) RegisterClient(ctx context.Context, c Client) error {
 	}
 	ctx, release := s.bounded(ctx)
 	defer release()
+	// Whoever is just moving its expiry must not put back what it was before.
+	defer s.registrations.lock(c.ID)()
 	return s.config.Storage.PutClient(ctx, c)
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/grantor-oauth/grantor/authz"
 	"github.com/grantor-oauth/grantor/authz/authztest"
+	"github.com/grantor-oauth/grantor/storage"
+	"github.com/grantor-oauth/grantor/storage/memory"
 )
 
 // What strangers can have the server fetch and store.
@@ -193,4 +195,39 @@ func TestRFC7523_Section3_strangers(t *testing.T) {
 			t.Fatalf("a client of the host's: %s", got)
 		}
 	}
+}
+
+// D21: a client that the host disables while it is being used stays disabled. Clients are put
+// back whole when their expiry moves.
+func TestD21_disabled_meanwhile(t *testing.T) {
+	store := &interrupted{Store: newProbe(memory.New())}
+	s := newServer(t, open(), func(c *authz.Config) { c.Storage = store })
+	client := must(s.introduce())(t)
+	code := s.code(t, client.ClientID, atApp())
+	disabled := *must(store.Client(t.Context(), client.ClientID))(t)
+	disabled.Disabled = true
+	done := make(chan error, 1)
+	store.before = func() {
+		go func() { done <- s.RegisterClient(t.Context(), disabled) }()
+		time.Sleep(50 * time.Millisecond) // enough to overtake, if it may
+	}
+	must(s.redeem(client.ClientID, code, atApp()))(t)
+	wantNil(t, <-done)
+	if c := must(store.Client(t.Context(), client.ClientID))(t); !c.Disabled {
+		t.Error("it is enabled again")
+	}
+}
+
+// interrupted is a store in which something happens before a client is put, once.
+type interrupted struct {
+	storage.Store
+	before func()
+}
+
+func (i *interrupted) PutClient(ctx context.Context, c storage.Client) error {
+	if before := i.before; before != nil {
+		i.before = nil
+		before()
+	}
+	return i.Store.PutClient(ctx, c)
 }
