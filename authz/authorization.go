@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,12 +21,15 @@ type authorization struct {
 	path   string // of the page to come back to from the sign-in page
 	at     time.Time
 
-	client      *Client
-	redirectURI string
-	formPost    bool // the answer goes by POST
-	scopes      []string
-	resources   []string // their identifiers
-	details     []detail // RFC 9396
+	address netip.Addr // where the request came from, if that is known
+
+	client       *Client
+	documentHost string // of the client's metadata document; empty for none
+	redirectURI  string
+	formPost     bool // the answer goes by POST
+	scopes       []string
+	resources    []string // their identifiers
+	details      []detail // RFC 9396
 
 	// pushed is the record of a pushed request; reference, what stands for it in URLs. Both
 	// are nil for one that came by itself. answering tells that the consent page of this
@@ -89,6 +93,7 @@ func (s *Server) Authorize(ctx context.Context, req *AuthorizationRequest) (*Aut
 	ctx, release := s.bounded(ctx)
 	defer release()
 	a := s.newAuthorization(req.Parameters, s.now())
+	a.address = req.Address
 	if response, err := a.validate(ctx); response != nil || err != nil {
 		return response, asError(err)
 	}
@@ -165,7 +170,7 @@ func (a *authorization) checkClient(ctx context.Context) *Error {
 	if a.client != nil && a.client.ID == id {
 		return nil // it has authenticated itself
 	}
-	client, err := a.findClient(ctx, id)
+	client, documentHost, err := a.findClient(ctx, id, a.address)
 	if err != nil {
 		return unavailable(err)
 	}
@@ -174,7 +179,7 @@ func (a *authorization) checkClient(ctx context.Context) *Error {
 		return failed(invalidRequest, "client_unknown", "The application that sent you here is not known to this server.").
 			because(fmt.Errorf("no active client has the client_id %.200q", id))
 	}
-	a.client = client
+	a.client, a.documentHost = client, documentHost
 	return nil
 }
 

@@ -163,7 +163,8 @@ func checkValue(d *json.Decoder, depth int) error {
 			if err != nil {
 				return err
 			}
-			folded := strings.ToLower(name.(string)) // as some readers take names
+			// As some readers take names: encoding/json knows long s and the Kelvin sign, too.
+			folded := strings.ToLower(strings.ToUpper(name.(string)))
 			if seen[folded] {
 				return errors.New("a member is there twice")
 			}

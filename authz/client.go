@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -33,14 +34,16 @@ const (
 )
 
 // findClient finds an active client: those registered in code first, then those in the
-// store, then those that a metadata document describes. An error is the store's, or an
-// *Error about the document; an unknown, expired or disabled client is nil.
-func (s *Server) findClient(ctx context.Context, id string) (*Client, error) {
+// store, then those that a metadata document describes, and then documentHost is where that
+// is. An error is the store's, or an *Error about the document; an unknown, expired or disabled
+// client is nil. from is where the request came from, for limits.
+func (s *Server) findClient(ctx context.Context, id string, from netip.Addr) (c *Client, documentHost string, err error) {
 	c, known, err := s.registeredClient(ctx, id)
 	if !known && err == nil && s.documents != nil && s.documents.named(id) {
-		return s.documents.client(ctx, id)
+		c, err = s.documents.client(ctx, id, from)
+		return c, hostOf(id), err
 	}
-	return c, err
+	return c, "", err
 }
 
 // clientLives reports whether the tokens of a client still count. It fetches nothing: a
@@ -145,6 +148,8 @@ func (s *Server) RegisterClient(ctx context.Context, c Client) error {
 	}
 	ctx, release := s.bounded(ctx)
 	defer release()
+	// Whoever is just moving its expiry must not put back what it was before.
+	defer s.registrations.lock(c.ID)()
 	return s.config.Storage.PutClient(ctx, c)
 }
 

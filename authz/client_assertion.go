@@ -68,8 +68,9 @@ func presentedAssertion(req *Request) (presented, *Error) {
 }
 
 // checkAssertion: RFC 7523 §3. An assertion counts as used only once everything else about
-// it is right, so that nobody but the client can use one up.
-func (s *Server) checkAssertion(ctx context.Context, client *Client, t *foreignJWT) *Error {
+// it is right, so that nobody but the client can use one up. Each leaves marks in the store for
+// a day and more: those of clients that anybody can be are counted in limit.
+func (s *Server) checkAssertion(ctx context.Context, client *Client, t *foreignJWT, limit []bucket) *Error {
 	if pinned := client.TokenEndpointAuthSigningAlg; pinned != "" && pinned != t.algorithm {
 		return badClient("assertion_alg_not_registered")
 	}
@@ -91,6 +92,9 @@ func (s *Server) checkAssertion(ctx context.Context, client *Client, t *foreignJ
 		return keysUnavailable(err)
 	case !signed:
 		return badClient("assertion_signature_invalid")
+	}
+	if refused := s.admit(ctx, limit); refused != nil {
+		return refused
 	}
 	return s.markUsed(ctx, client, t, now)
 }
@@ -159,10 +163,13 @@ func onceBy(name, clientID string, expiresAt time.Time, window time.Duration, no
 	return marks
 }
 
-// assertionAlgs are the algorithms of the assertions that this server takes.
-func (s *Server) assertionAlgs() []string {
-	if s.config.EncryptionKey == nil {
-		return slices.Clone(assertionKeyAlgs)
+// assertionAlgs are the algorithms of the assertions that this server takes; nil for none.
+func (s *Server) assertionAlgs() (algs []string) {
+	if s.supports(authPrivateKeyJWT) {
+		algs = append(algs, assertionKeyAlgs...)
 	}
-	return slices.Clone(assertionAlgs)
+	if s.supports(authSecretJWT) {
+		algs = append(algs, assertionSecretAlgs...)
+	}
+	return algs
 }

@@ -18,7 +18,7 @@ func (s *Server) authenticateClient(ctx context.Context, req *Request) (*Client,
 	if err != nil {
 		return nil, err
 	}
-	client, storeErr := s.findClient(ctx, p.id)
+	client, documentHost, storeErr := s.findClient(ctx, p.id, req.Address)
 	if storeErr != nil {
 		return nil, unavailable(storeErr)
 	}
@@ -48,7 +48,11 @@ func (s *Server) authenticateClient(ctx context.Context, req *Request) (*Client,
 			return client, s.badGuess(ctx, client, req, "secret_mismatch")
 		}
 	case authSecretJWT, authPrivateKeyJWT:
-		return client, s.checkAssertion(ctx, client, p.assertion)
+		var limit []bucket
+		if selfDescribed(client, documentHost) {
+			limit = buckets(LimitClientAssertions, s.config.Limits.ClientAssertions, client.ID, "", req.Address)
+		}
+		return client, s.checkAssertion(ctx, client, p.assertion, limit)
 	case authTLS, authSelfSignedTLS:
 		return client, s.checkCertificate(ctx, client, req)
 	}

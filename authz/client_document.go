@@ -65,7 +65,7 @@ func (s *Server) newDocuments() *documents {
 	}
 	d := &documents{Server: s, last: map[string]goodDocument{}}
 	d.cache = &fetch.Cache[*proposal]{
-		Fetcher: s.fetcher, MaxBytes: maxDocument, Parse: d.parse, Entries: maxDocuments, Now: s.now,
+		Fetcher: fetch.New(s.config.HTTPClient), MaxBytes: maxDocument, Parse: d.parse, Entries: maxDocuments, Now: s.now,
 		// §5.2: failures and what is not valid are not kept.
 		MinFresh: 0, MaxFresh: maxDocumentAge, Default: time.Hour, FailedFor: 0,
 	}
@@ -125,6 +125,8 @@ func checkDocumentURL(raw string) error {
 		return errors.New("its host must be a domain name")
 	case u.Path == "" || u.Path == "/":
 		return errors.New("it needs a path")
+	case u.String() != raw: // by which it would be fetched
+		return errors.New("it must be escaped as URLs are")
 	}
 	for segment := range strings.SplitSeq(u.Path, "/") { // decoded, so that %2e is one too
 		if segment == "." || segment == ".." {
@@ -148,7 +150,19 @@ func numeric(host string) bool {
 // client is the client that a document describes. While it cannot be fetched, that is the
 // one that was fetched last, if that is not too long ago; then 503, and never that there is
 // no such client: clients throw their tokens away when they hear that.
-func (d *documents) client(ctx context.Context, id string) (*Client, error) {
+//
+// Whoever asks for what cannot be had makes the server knock at somebody's door, and others
+// wait meanwhile. So that is counted (§8.7), by where the request is from.
+func (d *documents) client(ctx context.Context, id string, from netip.Addr) (*Client, error) {
+	failures := buckets(LimitClientDocuments, d.config.Limits.ClientDocuments, "", "", from)
+	if !d.cache.Fresh(id) {
+		if refused := d.exhausted(ctx, failures); refused != nil {
+			if good := d.lastGood(id); good != nil {
+				return good, nil
+			}
+			return nil, refused
+		}
+	}
 	var p *proposal
 	var err error
 	beside(ctx, func(ctx context.Context) { p, err = d.cache.Get(ctx, id) })
@@ -157,15 +171,25 @@ func (d *documents) client(ctx context.Context, id string) (*Client, error) {
 	}
 	var invalid *Error
 	if errors.As(err, &invalid) {
+		d.take(ctx, failures, 1)
 		d.forget(id)
 		return nil, invalid
 	}
+	if good := d.lastGood(id); good != nil {
+		return good, nil
+	}
+	d.take(ctx, failures, 1)
+	return nil, failed(temporarilyUnavailable, "client_document_unreachable", "The metadata document of the application could not be fetched. Try again shortly.").because(err)
+}
+
+// lastGood is the client of the document that was fetched last; nil if that is too long ago.
+func (d *documents) lastGood(id string) *Client {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if good, kept := d.last[id]; kept && d.now().Sub(good.document.client.CreatedAt).Abs() < maxDocumentAge {
-		return good.client, nil
+		return good.client
 	}
-	return nil, failed(temporarilyUnavailable, "client_document_unreachable", "The metadata document of the application could not be fetched. Try again shortly.").because(err)
+	return nil
 }
 
 // accepted asks the host about a document, once for each time that it was fetched.
@@ -190,13 +214,6 @@ func (d *documents) accepted(ctx context.Context, id string, p *proposal) (*Clie
 	}
 	d.last[id] = goodDocument{p, asked.client}
 	return asked.client, nil
-}
-
-// describes reports whether a client comes from a document, and not from the store.
-func (d *documents) describes(c *Client) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.last[c.ID].client == c
 }
 
 func (d *documents) forget(id string) {

@@ -175,7 +175,7 @@ func TestClientIDMetadata_Section3(t *testing.T) {
 		"https://u@app.example/c", "https://u:p@app.example/c", "https://app.example/a/../c", "https://app.example/./c", "https://app.example/%2e%2e/c", "https://app.example/a/%2E",
 		"https://127.0.0.1/c", "https://[::1]/c", "https://[fd00::1]/c", "https://0x7f.1/c", "https://127.1/c", "https://2130706433/c", "https://localhost/c", "https://10.0.0.1./c", "https://a.0x7f/c",
 		"https://App.example/c", "HTTPS://app.example/c", "https://app.example:443/c", "https://app.example:/c", "https://app.example:99999/c", "https:app.example/c", "https:///c", "https://app.example\\@x/c", "https://bücher.example/c",
-		"//app.example/c", "ftp://app.example/c", "https://app.example/c d",
+		"//app.example/c", "ftp://app.example/c", "https://app.example/c d", "https://app.example/\"c", "https://app.example/<c>", "https://.example/c", "https://app..example/c",
 	} {
 		w.put(id, 200, describes(id))
 		_, err := s.authorize(id, atApp())

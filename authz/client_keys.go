@@ -82,13 +82,13 @@ func (k *clientKeys) ofText(text string) ([]jose.JSONWebKey, error) {
 
 // someKey reports whether one of the client's keys will do.
 func (s *Server) someKey(ctx context.Context, client *Client, will func(key *jose.JSONWebKey) bool) (bool, error) {
-	return s.someKeyOf(ctx, client.JWKS, client.JWKSURI, will)
+	return s.clientKeys.some(ctx, client.JWKS, client.JWKSURI, will)
 }
 
-// someKeyOf reports whether one of the keys will do. Those of a jwks_uri are fetched again if
+// some reports whether one of the keys will do. Those of a jwks_uri are fetched again if
 // none does, because their owner may have changed them (OpenID Connect Core §10.1.1). An
 // error means that the keys are not to be had.
-func (s *Server) someKeyOf(ctx context.Context, jwks, jwksURI string, will func(key *jose.JSONWebKey) bool) (bool, error) {
+func (k *clientKeys) some(ctx context.Context, jwks, jwksURI string, will func(key *jose.JSONWebKey) bool) (bool, error) {
 	one := func(keys []jose.JSONWebKey) bool {
 		for i := range keys {
 			if will(&keys[i]) {
@@ -98,14 +98,14 @@ func (s *Server) someKeyOf(ctx context.Context, jwks, jwksURI string, will func(
 		return false
 	}
 	if jwksURI == "" {
-		keys, err := s.clientKeys.ofText(jwks)
+		keys, err := k.ofText(jwks)
 		return one(keys), err
 	}
-	keys, err := s.clientKeys.fetched.Get(ctx, jwksURI)
+	keys, err := k.fetched.Get(ctx, jwksURI)
 	if err != nil || one(keys) {
 		return err == nil, err
 	}
-	keys, err = s.clientKeys.fetched.Refetch(ctx, jwksURI, keysAgain)
+	keys, err = k.fetched.Refetch(ctx, jwksURI, keysAgain)
 	return err == nil && one(keys), err
 }
 

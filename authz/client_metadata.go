@@ -44,8 +44,7 @@ func parseClientMetadata(body []byte) (clientMetadata, *Error) {
 	if len(body) > maxMetadata || !utf8.Valid(body) {
 		return nil, failed(invalidClientMetadata, "metadata_malformed", "The client metadata is too long, or not UTF-8.")
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	if err := decoder.Decode(&m); err != nil || m == nil || decoder.More() {
+	if err := json.Unmarshal(body, &m); err != nil || m == nil {
 		return nil, failed(invalidClientMetadata, "metadata_malformed", "The client metadata is not a JSON object.")
 	}
 	for name, value := range m {

@@ -144,7 +144,7 @@ func (a *authorization) prompt(ctx context.Context, user *User, remembered []str
 		Client: a.client, User: user, Interaction: sealed,
 		Loopback: impersonable(a.client, a.redirectURI) && onDevice(a.redirectURI),
 	}
-	prompt.SelfDescribed, prompt.ClientIDHost = a.selfDescribed(a.client)
+	prompt.SelfDescribed, prompt.ClientIDHost = selfDescribed(a.client, a.documentHost), a.documentHost
 	if u, err := url.Parse(a.redirectURI); err == nil {
 		if prompt.RedirectHost = u.Host; u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 			prompt.RedirectHost = u.Scheme

@@ -69,6 +69,10 @@ type DevicePrompt struct {
 	Address netip.Addr
 	At      time.Time
 
+	// SelfDescribed and ClientIDHost are as in [ConsentPrompt].
+	SelfDescribed bool
+	ClientIDHost  string
+
 	// Interaction is the sealed state of this prompt; it comes back in [ConsentSubmission].
 	Interaction string
 }
@@ -157,7 +161,7 @@ func (s *Server) openDevice(ctx context.Context, code string, file *storage.Code
 	if err := json.Unmarshal(file.Request, &d.asked); err != nil || len(d.asked.Device) != storage.DigestSize {
 		return nil, broken("device_request_unreadable", errors.Join(err, errors.New("the record of a user code is not one of ours")))
 	}
-	client, err := s.findClient(ctx, file.ClientID)
+	client, documentHost, err := s.findClient(ctx, file.ClientID, netip.Addr{})
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -168,6 +172,7 @@ func (s *Server) openDevice(ctx context.Context, code string, file *storage.Code
 	if refused != nil {
 		return nil, refused
 	}
+	a.documentHost = documentHost
 	d.authorization = a
 	return d, nil
 }
@@ -196,6 +201,7 @@ func (d *pendingDevice) prompt(ctx context.Context, user *User, browser string) 
 	prompt := &DevicePrompt{
 		Client: d.client, User: user, UserCode: showUserCode(d.code),
 		Address: d.asked.Address, At: d.file.IssuedAt, Interaction: sealed,
+		SelfDescribed: selfDescribed(d.client, d.documentHost), ClientIDHost: d.documentHost,
 	}
 	var refused *Error
 	if prompt.Details, refused = d.describeDetails(ctx); refused != nil {

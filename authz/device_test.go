@@ -436,3 +436,15 @@ func FuzzUserCode(f *testing.F) {
 		}
 	})
 }
+
+// RFC 8628 §5.4, RFC 7591 §5: that nobody has checked the name of a client is said here too.
+func TestRFC8628_Section5_4_self_described(t *testing.T) {
+	s := newDeviceServer(t, open(func(r *authz.Registration) { r.GrantTypes = []string{deviceCode} }))
+	client := must(s.introduce("redirect_uris", "", "grant_types", `["`+deviceCode+`"]`))(t)
+	for id, want := range map[string]bool{client.ClientID: true, tv: false} {
+		response := must(s.typed(s.device(t, id).UserCode))(t)
+		if response.Confirm == nil || response.Confirm.SelfDescribed != want {
+			t.Errorf("%s: %+v", id, response.Confirm)
+		}
+	}
+}

@@ -118,7 +118,7 @@ func TestMethodNoneWithSecretsIsPublic(t *testing.T) {
 		t.Errorf("client_credentials: %v", e)
 	}
 	_, err = as.Introspect(t.Context(), &authz.Request{Parameters: url.Values{"token": {"x"}, "client_id": {"odd"}}})
-	if e := refusal(t, err); e.Status != http.StatusBadRequest || e.Reason != "public_client" { // RFC 9701 §5
+	if e := refusal(t, err); e.Status != http.StatusUnauthorized || e.Reason != "public_client" {
 		t.Errorf("introspection: %v", e)
 	}
 }

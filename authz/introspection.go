@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/grantor-oauth/grantor/authz/resource"
@@ -35,11 +34,6 @@ func (s *Server) introspect(ctx context.Context, req *Request) (Introspection, *
 		refused = badClient("public_client")
 	}
 	if refused != nil {
-		// RFC 9701 §5: 400 for a request that authenticates nobody, signed answer or not.
-		// 401 is for credentials that are wrong (RFC 7662 §2.3).
-		if refused.Code == invalidClient && anonymous(req) {
-			refused.Status = http.StatusBadRequest
-		}
 		return nil, client, refused
 	}
 	token := req.Parameters.Get("token")
@@ -77,12 +71,6 @@ func mayIntrospect(client *Client, t *resource.Token) bool {
 		return true
 	}
 	return len(within(t.Audience, client.ResourceServerFor)) > 0
-}
-
-// anonymous reports whether a request does not even try to authenticate its client.
-func anonymous(req *Request) bool {
-	return req.Authorization == "" && req.Certificate == nil && req.Parameters.Get("client_secret") == "" &&
-		req.Parameters.Get("client_assertion") == "" && req.Parameters.Get("client_assertion_type") == ""
 }
 
 func inactive() Introspection { return Introspection{"active": false} }

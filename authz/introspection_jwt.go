@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 )
 
@@ -29,13 +30,23 @@ func (s *Server) IntrospectJWT(ctx context.Context, req *Request) (string, error
 	defer release()
 	answer, client, err := s.introspect(ctx, req)
 	var signed string
-	if err == nil {
+	switch {
+	case err == nil:
 		signed, err = s.signIntrospection(ctx, client, answer)
+	case err.Code == invalidClient && anonymous(req):
+		// RFC 9701 §5. Where JSON is asked for, it is 401 (RFC 7662 §2.3, RFC 6749 §5.2).
+		err.Status = http.StatusBadRequest
 	}
 	if err != nil {
 		return "", s.report(ctx, err, idOf(client), "")
 	}
 	return signed, nil
+}
+
+// anonymous reports whether a request does not even try to authenticate its client.
+func anonymous(req *Request) bool {
+	return req.Authorization == "" && req.Certificate == nil && req.Parameters.Get("client_secret") == "" &&
+		req.Parameters.Get("client_assertion") == "" && req.Parameters.Get("client_assertion_type") == ""
 }
 
 func (s *Server) signIntrospection(ctx context.Context, client *Client, answer Introspection) (string, *Error) {

@@ -105,8 +105,8 @@ func TestRFC9701_Section5_inactive(t *testing.T) {
 	}
 }
 
-// Only who authenticates is answered, signed or not; whoever does not even try gets 400,
-// and whoever fails to, 401 (RFC 9701 §4, §5, RFC 7662 §2.3).
+// Only who authenticates is answered, signed or not; whoever does not even try gets 400 where
+// a signed answer is wanted, and whoever fails to, 401 (RFC 9701 §4, §5, RFC 7662 §2.3).
 func TestRFC9701_Section5_unauthenticated(t *testing.T) {
 	s := newServer(t)
 	token := s.tokens(t, spa).AccessToken
@@ -130,10 +130,10 @@ func TestRFC9701_Section5_unauthenticated(t *testing.T) {
 		if answer != "" {
 			t.Errorf("%s: answered %s", name, answer)
 		}
-		for _, err := range []error{plain, signed} {
+		for status, err := range map[int]error{401: plain, test.status: signed} {
 			var e *authz.Error
-			if !errors.As(err, &e) || e.Status != test.status || e.Reason != test.reason {
-				t.Errorf("%s: %v (%+v), want %d %s", name, err, e, test.status, test.reason)
+			if err == nil || !errors.As(err, &e) || e.Status != status || e.Reason != test.reason {
+				t.Errorf("%s: %v (%+v), want %d %s", name, err, e, status, test.reason)
 			}
 		}
 	}

@@ -92,6 +92,8 @@ func TestRFC7662_Section2_1_refused(t *testing.T) {
 		req  *authz.Request
 		want string
 	}{
+		{"nobody", &authz.Request{Parameters: form(nil, "token", token)}, "invalid_client client_missing"},
+		{"a public client", request(spa, form(nil, "token", token)), "invalid_client public_client"},
 		{"the token as a credential", &authz.Request{Parameters: form(nil, "token", token), Authorization: "Bearer " + token}, "invalid_client authorization_header_malformed"},
 		{"no token", request(rs, form(nil)), "invalid_request token_missing"},
 		{"empty token", request(rs, form(nil, "token", "")), "invalid_request token_missing"},

@@ -79,6 +79,9 @@ func (s *Server) redeemAssertion(ctx context.Context, p *tokenPolicy) (*accessTo
 	if named, there := t.members["client_id"]; there && named != p.client.ID {
 		return nil, badGrant("assertion_for_another_client")
 	}
+	if !p.confirms(t.members) {
+		return nil, badGrant("assertion_bound_to_another_key")
+	}
 	granted, refused := p.decideAssertion(ctx, t)
 	if refused != nil {
 		return nil, refused
@@ -90,7 +93,8 @@ func (s *Server) redeemAssertion(ctx context.Context, p *tokenPolicy) (*accessTo
 		AuthTime: granted.User.AuthTime, ACR: granted.User.ACR, AMR: granted.User.AMR,
 		CreatedAt: p.at, ExpiresAt: expiresAt,
 	}
-	w := storage.Write{At: p.at, Grants: []storage.Grant{grant}, Codes: t.used(p.at)}
+	w := storage.Write{At: p.at, Grants: []storage.Grant{grant}, Codes: t.used(p.at), Unended: p.unended(&grant)}
+	used := slices.Clone(w.Codes)
 	token, err := s.mintAccessToken(ctx, engine.Mint{
 		Client: p.client, Grant: &grant, Scopes: granted.Scopes, Resources: granted.Resources, ExpiresAt: expiresAt,
 		Confirmation: p.confirmation, AuthorizationDetails: granted.AuthorizationDetails,
@@ -101,7 +105,7 @@ func (s *Server) redeemAssertion(ctx context.Context, p *tokenPolicy) (*accessTo
 	p.useProof(&w)
 	switch err := s.config.Storage.Commit(ctx, w); {
 	case errors.Is(err, storage.ErrExists):
-		return nil, s.usedBefore(ctx, p, w.Codes[0].Digest, err)
+		return nil, s.usedBefore(ctx, p, used, err)
 	case err != nil:
 		return nil, notCommitted(err)
 	}
@@ -122,18 +126,27 @@ func (t *trustedJWT) used(now time.Time) []storage.Code {
 	return onceBy("assertion:"+t.issuer.Issuer+"\x00"+id, "", t.claims.ExpiresAt.Time, assertionGrantWindow, now)
 }
 
-// usedBefore says which it was that came a second time: the assertion, or the DPoP proof
-// beside it.
-func (s *Server) usedBefore(ctx context.Context, p *tokenPolicy, assertion storage.Digest, found error) *Error {
-	if p.proof != nil {
-		switch _, err := s.config.Storage.Code(ctx, assertion); {
-		case errors.Is(err, storage.ErrNotFound):
-			return notCommitted(found)
-		case err != nil:
+// unended is the condition that nobody has ended the user's authorizations since the request
+// came: by then the host, which was asked later, may have said who that is.
+func (p *tokenPolicy) unended(grant *storage.Grant) []storage.Unended {
+	return []storage.Unended{{Subject: grant.Subject, ClientID: grant.ClientID, Since: p.at}}
+}
+
+// usedBefore says which it was that came a second time: the assertion, which has left one of
+// these marks at least, or the DPoP proof beside it.
+func (s *Server) usedBefore(ctx context.Context, p *tokenPolicy, marks []storage.Code, found error) *Error {
+	if p.proof == nil {
+		return badGrant("assertion_replayed").because(found)
+	}
+	for _, mark := range marks {
+		switch _, err := s.config.Storage.Code(ctx, mark.Digest); {
+		case err == nil:
+			return badGrant("assertion_replayed").because(found)
+		case !errors.Is(err, storage.ErrNotFound):
 			return unavailable(err)
 		}
 	}
-	return badGrant("assertion_replayed").because(found)
+	return notCommitted(found)
 }
 
 // decideAssertion works out what is asked for, asks the hook, and holds what it says
@@ -186,8 +199,8 @@ func (p *tokenPolicy) decideAssertion(ctx context.Context, t *trustedJWT) (*Asse
 // checkAssertionGrant says what the hook may not grant.
 func checkAssertionGrant(given *AssertionGrant, scopes, resources []string) error {
 	switch {
-	case given.User.Subject == "":
-		return errors.New("it returned a User without a Subject; say what the user is called here")
+	case !subject(given.User.Subject):
+		return errors.New("it returned a User whose Subject is empty or not text; say what the user is called here")
 	case len(given.Resources) == 0:
 		return errors.New("it returned no Resources; name what the token is for")
 	}

@@ -34,6 +34,8 @@ const (
 	LimitClientSecrets        LimitKind = "client_secrets"
 	LimitUserCodes            LimitKind = "user_codes"
 	LimitRegistrations        LimitKind = "registrations"
+	LimitClientDocuments      LimitKind = "client_documents"
+	LimitClientAssertions     LimitKind = "client_assertions"
 	LimitPushedRequests       LimitKind = "pushed_requests"
 	LimitDeviceAuthorizations LimitKind = "device_authorizations"
 )

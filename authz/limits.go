@@ -33,6 +33,15 @@ type Limits struct {
 	// address. Default 20, then one a minute.
 	Registrations Limit
 
+	// ClientDocuments bounds metadata documents of clients that could not be fetched or used
+	// (Config.ClientIDMetadata), by requests from one address. Default 30, then one in 10 s.
+	ClientDocuments Limit
+
+	// ClientAssertions bounds assertions with which clients authenticate that registered
+	// themselves or are named by a metadata document, from one address for one client, and
+	// ten times as many from it for all of them. Default 200, then 20 a second.
+	ClientAssertions Limit
+
 	// PushedRequests bounds pushed authorization requests (RFC 9126 §7), from one address
 	// for one client, and ten times as many from it for all clients. Default 200, then 20
 	// a second.
@@ -55,6 +64,8 @@ func (l *Limits) complete(fault func(field, format string, args ...any)) {
 		"ClientSecrets":        {&l.ClientSecrets, Limit{10, 30 * time.Second}},
 		"UserCodes":            {&l.UserCodes, Limit{10, time.Minute}},
 		"Registrations":        {&l.Registrations, Limit{20, time.Minute}},
+		"ClientDocuments":      {&l.ClientDocuments, Limit{30, 10 * time.Second}},
+		"ClientAssertions":     {&l.ClientAssertions, Limit{200, 50 * time.Millisecond}},
 		"PushedRequests":       {&l.PushedRequests, Limit{200, 50 * time.Millisecond}},
 		"DeviceAuthorizations": {&l.DeviceAuthorizations, Limit{30, 10 * time.Second}},
 	} {
@@ -92,7 +103,7 @@ func buckets(kind LimitKind, limit Limit, client, subject string, from netip.Add
 		of = append(of, bucket{LimitKey{Kind: kind, Client: client, Address: place}, limit})
 	}
 	if place.IsValid() {
-		if kind != LimitRegistrations {
+		if kind != LimitRegistrations && kind != LimitClientDocuments {
 			limit.Burst, limit.Every = limit.Burst*addressFactor, limit.Every/addressFactor
 		}
 		of = append(of, bucket{LimitKey{Kind: kind, Address: place}, limit})

@@ -59,12 +59,15 @@ func (a *authorization) askHost(r *http.Request, want AuthenticationRequest) (*U
 	case user == nil:
 		err := errors.New("the Login hook returned neither a user nor an error; return RedirectToLogin when nobody is signed in")
 		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.clientID(), "")
-	case user.Subject == "" || !text(user.Subject):
+	case !subject(user.Subject):
 		err := errors.New("the Login hook returned a User whose Subject is empty or not text; put the account's lasting ID there")
 		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.clientID(), "")
 	}
 	return user, nil, nil
 }
+
+// subject reports whether s can be what the host calls a user.
+func subject(s string) bool { return s != "" && text(s) }
 
 // restartURL is the way back to this request, as a path on this host: it is built
 // from the configuration, never from what the browser calls the host.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,6 +26,9 @@ type LogoutRequest struct {
 	HTTP    *http.Request
 	Writer  http.ResponseWriter
 	Browser string
+
+	// Address is as in [Request].
+	Address netip.Addr
 }
 
 // LogoutResponse says what to show: exactly one field is set.
@@ -62,7 +66,7 @@ type logoutState struct {
 func (s *Server) EndSession(ctx context.Context, req *LogoutRequest) (*LogoutResponse, error) {
 	ctx, release := s.bounded(ctx)
 	defer release()
-	l, refused := s.checkLogout(ctx, req.Parameters)
+	l, refused := s.checkLogout(ctx, req.Parameters, req.Address)
 	if refused != nil {
 		return nil, s.report(ctx, refused, l.clientID(), "")
 	}
@@ -97,7 +101,7 @@ func (l *logoutState) done() *LogoutResponse {
 }
 
 // checkLogout works out who asks, about whom, and where the browser goes afterwards.
-func (s *Server) checkLogout(ctx context.Context, params url.Values) (*logoutState, *Error) {
+func (s *Server) checkLogout(ctx context.Context, params url.Values, from netip.Addr) (*logoutState, *Error) {
 	l := &logoutState{}
 	if err := checkParameters(params); err != nil {
 		return l, err
@@ -118,7 +122,7 @@ func (s *Server) checkLogout(ctx context.Context, params url.Values) (*logoutSta
 		return l, failed(invalidRequest, "two_clients", "The client_id parameter and the id_token_hint name different clients.")
 	}
 	if id != "" {
-		if l.client, err = s.findClient(ctx, id); err != nil {
+		if l.client, _, err = s.findClient(ctx, id, from); err != nil {
 			return l, unavailable(err)
 		}
 		if l.client == nil {
@@ -201,7 +205,7 @@ func (s *Server) SubmitLogout(ctx context.Context, w http.ResponseWriter, sub *C
 	if err != nil {
 		return nil, s.report(ctx, broken("interaction_unreadable", err), "", "")
 	}
-	l, refused := s.checkLogout(ctx, params)
+	l, refused := s.checkLogout(ctx, params, netip.Addr{})
 	if refused != nil {
 		return nil, s.report(ctx, refused, l.clientID(), "")
 	}

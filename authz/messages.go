@@ -41,6 +41,9 @@ type AuthorizationRequest struct {
 	// Browser is a random value that this browser alone holds, from a cookie. The
 	// consent page is bound to it.
 	Browser string
+
+	// Address is as in [Request].
+	Address netip.Addr
 }
 
 // AuthorizationResponse says what to do with the browser: exactly one field is
@@ -155,9 +158,9 @@ type Metadata struct {
 	ACRValuesSupported                         []string `json:"acr_values_supported,omitempty"`                  // RFC 9470 §7
 
 	// The JWS algorithms of client assertions (RFC 8414 §2).
-	TokenEndpointAuthSigningAlgValuesSupported         []string `json:"token_endpoint_auth_signing_alg_values_supported"`
-	RevocationEndpointAuthSigningAlgValuesSupported    []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
-	IntrospectionEndpointAuthSigningAlgValuesSupported []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	TokenEndpointAuthSigningAlgValuesSupported         []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
+	RevocationEndpointAuthSigningAlgValuesSupported    []string `json:"revocation_endpoint_auth_signing_alg_values_supported,omitempty"`
+	IntrospectionEndpointAuthSigningAlgValuesSupported []string `json:"introspection_endpoint_auth_signing_alg_values_supported,omitempty"`
 
 	IntrospectionSigningAlgValuesSupported []string `json:"introspection_signing_alg_values_supported"` // RFC 9701 §7
 

@@ -2,12 +2,14 @@ package authz_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/grantor-oauth/grantor/authz"
+	"github.com/grantor-oauth/grantor/storage/memory"
 )
 
 // The endpoints follow from the issuer, its path and the prefix (RFC 8414 §2).
@@ -81,6 +83,35 @@ func TestRFC8705_Section3_3(t *testing.T) {
 		"pushed_authorization_request_endpoint": there + "/par"}
 	if !m.TLSClientCertificateBoundAccessTokens || !reflect.DeepEqual(m.MTLSEndpointAliases, aliases) {
 		t.Errorf("%v, %v", m.TLSClientCertificateBoundAccessTokens, m.MTLSEndpointAliases)
+	}
+}
+
+// O1, RFC 8414 §2: the algorithms are those of the methods that are there, and the methods that
+// are not there are refused.
+func TestRFC8414_Section2_signing_algs(t *testing.T) {
+	for _, test := range []struct {
+		methods string
+		want    []string
+	}{
+		{"", append(slices.Clone(keyAlgs), secretAlgs...)},
+		{"private_key_jwt", keyAlgs},
+		{"client_secret_jwt client_secret_basic", secretAlgs},
+		{"client_secret_basic none", nil},
+	} {
+		m := kept(authz.New(authz.Config{
+			Issuer: issuer, Storage: memory.New(), Login: func(*http.Request) (*authz.User, error) { return nil, nil },
+			EncryptionKey: sealingKey, TokenEndpointAuthMethods: strings.Fields(test.methods),
+		})).Metadata()
+		for _, got := range [][]string{
+			m.TokenEndpointAuthSigningAlgValuesSupported, m.RevocationEndpointAuthSigningAlgValuesSupported, m.IntrospectionEndpointAuthSigningAlgValuesSupported,
+		} {
+			if !slices.Equal(got, test.want) {
+				t.Errorf("%q: %q, want %q", test.methods, got, test.want)
+			}
+		}
+		if b := kept(json.Marshal(m)); strings.Contains(string(b), "null") || strings.Contains(string(b), "auth_signing_alg") != (test.want != nil) {
+			t.Errorf("%q: %s", test.methods, b)
+		}
 	}
 }
 

@@ -301,11 +301,7 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 	return i
 }
 
-// selfDescribed reports whether nobody but the client itself has said what it is, and the
-// host of the URL that names it, if a URL does.
-func (s *Server) selfDescribed(c *Client) (bool, string) {
-	if s.documents != nil && s.documents.describes(c) {
-		return true, hostOf(c.ID)
-	}
-	return c.RegistrationAccessToken != "", ""
+// selfDescribed reports whether nobody but the client itself has said what it is.
+func selfDescribed(c *Client, documentHost string) bool {
+	return documentHost != "" || c.RegistrationAccessToken != ""
 }

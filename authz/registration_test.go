@@ -192,7 +192,7 @@ func TestRFC7591_Section3_2_2(t *testing.T) {
 			}
 		})
 	}
-	for _, body := range []string{"", "null", "[]", "{", `"x"`, `{} {}`, "{\"client_name\":\"\xff\"}", strings.Repeat("[", 20000)} {
+	for _, body := range []string{"", "null", "[]", "{", `"x"`, `{} {}`, `{}}`, string(metadata()) + "]", "{\"client_name\":\"\xff\"}", strings.Repeat("[", 20000)} {
 		_, err := s.Register(t.Context(), &authz.RegistrationRequest{Body: []byte(body)})
 		registrationRefused(t, err, "400 invalid_client_metadata metadata_malformed")
 	}

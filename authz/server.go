@@ -36,7 +36,6 @@ type Server struct {
 	audiences []string   // what client assertions may be for; never changed
 	paths     struct{ prefix, authorization, device string }
 
-	fetcher  *fetch.Fetcher
 	keys     *keyring.Ring
 	engine   *engine.Engine
 	secrets  *secrets
@@ -44,8 +43,11 @@ type Server struct {
 	verified *verified
 	nonces   *dpop.Nonces // nil for none
 
+	// Each has a Fetcher of its own: strangers can name slow documents, and keys of clients,
+	// without end, and must not hold up the others.
 	clientKeys    *clientKeys
-	documents     *documents // nil if Config.ClientIDMetadata is
+	issuerKeys    *clientKeys // of Config.TrustedIssuers
+	documents     *documents  // nil if Config.ClientIDMetadata is
 	registrations registrations
 }
 
@@ -64,7 +66,6 @@ func New(config Config) (*Server, error) {
 
 		resources: config.Resources,
 		byDefault: []string{config.Resource},
-		fetcher:   fetch.New(config.HTTPClient),
 		secrets:   newSecrets(),
 		polls:     newPolls(),
 		verified:  newVerified(),
@@ -72,7 +73,8 @@ func New(config Config) (*Server, error) {
 	if s.config.Limits.Limiter == nil {
 		s.config.Limits.Limiter = newMemoryLimiter(s.now)
 	}
-	s.clientKeys = newClientKeys(s.fetcher, s.now)
+	s.clientKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
+	s.issuerKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
 	s.documents = s.newDocuments()
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix

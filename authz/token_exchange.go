@@ -108,10 +108,10 @@ func (s *Server) exchange(ctx context.Context, p *tokenPolicy) (*accessTokenAnsw
 	if acting != nil {
 		actor = acting.Token
 	}
-	if refused := p.mayAct(subject.Token, actor); refused != nil {
+	if refused := p.mayAct(subject, actor); refused != nil {
 		return nil, refused
 	}
-	act, refused := actorClaim(subject.Token, actor)
+	act, refused := actorClaim(subject, actor)
 	if refused != nil {
 		return nil, refused
 	}
@@ -134,7 +134,7 @@ func (s *Server) exchange(ctx context.Context, p *tokenPolicy) (*accessTokenAnsw
 	switch {
 	case subject.foreign != nil:
 		grant = p.grantOfForeign(granted, expiresAt)
-		w.Grants = []storage.Grant{*grant}
+		w.Grants, w.Unended = []storage.Grant{*grant}, p.unended(grant)
 	case grant != nil:
 		w.Live = []string{grant.ID}
 	}
@@ -183,8 +183,9 @@ func (p *tokenPolicy) requestedTokenType() (string, *Error) {
 
 // mayAct holds whoever is to act against the may_act claim of the subject's token, if it has
 // one (RFC 8693 §4.4): every member has to be true of the actor, or of the client if that
-// acts for itself.
-func (p *tokenPolicy) mayAct(subject, actor *resource.Token) *Error {
+// acts for itself. In a JWT of another issuer they are names of that issuer's, unless the
+// claim says whose they are: a client here may be called the same by chance.
+func (p *tokenPolicy) mayAct(subject *exchangedToken, actor *resource.Token) *Error {
 	claim, there := subject.Claims["may_act"]
 	if !there {
 		return nil
@@ -198,7 +199,7 @@ func (p *tokenPolicy) mayAct(subject, actor *resource.Token) *Error {
 	for name, value := range allowed {
 		ok = ok && reflect.DeepEqual(is[name], value)
 	}
-	if !ok || len(allowed) == 0 {
+	if _, said := allowed["iss"]; !ok || len(allowed) == 0 || subject.foreign != nil && !said {
 		return badExchange("actor_not_allowed")
 	}
 	return nil
@@ -207,8 +208,11 @@ func (p *tokenPolicy) mayAct(subject, actor *resource.Token) *Error {
 // actorClaim is the act claim of the new token (RFC 8693 §4.1): the actor, and inside it
 // whoever acted before. Without an actor that is still whoever acted before, because the
 // subject does not begin to act itself by an exchange.
-func actorClaim(subject, actor *resource.Token) ([]byte, *Error) {
+func actorClaim(subject *exchangedToken, actor *resource.Token) ([]byte, *Error) {
 	before, acted := subject.Claims["act"]
+	if subject.foreign != nil {
+		before = namedBy(subject.Issuer, before)
+	}
 	if actor == nil && !acted {
 		return nil, nil
 	}
@@ -235,6 +239,23 @@ func actorClaim(subject, actor *resource.Token) ([]byte, *Error) {
 		return nil, broken("actor_unencodable", err)
 	}
 	return encoded, nil
+}
+
+// namedBy is the act claim of another issuer, which says of everybody in it whose name that
+// is (RFC 8693 §4.1): in a token of ours it would be taken for our own.
+func namedBy(issuer string, act any) any {
+	claim, ok := act.(map[string]any)
+	if !ok {
+		return act
+	}
+	claim = maps.Clone(claim)
+	if _, said := claim["iss"]; !said {
+		claim["iss"] = issuer
+	}
+	if before, acted := claim["act"]; acted {
+		claim["act"] = namedBy(issuer, before)
+	}
+	return claim
 }
 
 // decideExchange works out what is asked for, asks the hook, and holds what it says against
@@ -323,11 +344,11 @@ func (p *tokenPolicy) targets() (resources, audiences []string, _ *Error) {
 }
 
 // checkExchange says what the hook may not grant: its client's registration is the limit.
-func (p *tokenPolicy) checkExchange(given *Exchange, subject *exchangedToken) error {
+func (p *tokenPolicy) checkExchange(given *Exchange, presented *exchangedToken) error {
 	switch {
-	case subject.foreign != nil && given.User.Subject == "":
-		return fmt.Errorf("it returned no User.Subject, and the token is about a user of %.200q; say what they are called here, or refuse", subject.Issuer)
-	case subject.foreign == nil && given.User.Subject != "" && given.User.Subject != subject.Subject:
+	case presented.foreign != nil && !subject(given.User.Subject):
+		return fmt.Errorf("it returned a User.Subject that is empty or not text, and the token is about a user of %.200q; say what they are called here, or refuse", presented.Issuer)
+	case presented.foreign == nil && given.User.Subject != "" && given.User.Subject != presented.Subject:
 		return errors.New("it returned another User than that of the token; leave it empty")
 	case len(given.Resources) == 0:
 		return errors.New("it returned no Resources; name what the token is for")

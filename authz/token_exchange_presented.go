@@ -50,7 +50,7 @@ func (p *tokenPolicy) exchanged(ctx context.Context, name string) (*exchangedTok
 	switch {
 	case refused != nil:
 		return nil, refused
-	case !p.confirms(t.Claims["cnf"]):
+	case !p.confirms(t.Claims):
 		return nil, badExchange(name + "_bound_to_another_key")
 	}
 	return t, nil
@@ -112,11 +112,12 @@ func (p *tokenPolicy) grantOfForeign(granted *Exchange, expiresAt time.Time) *st
 	}
 }
 
-// confirms reports whether the request proves possession of the key that a token with this
-// cnf claim is bound to, so that the new token is bound to it as well. Were it not, an
-// exchange would make a bearer token of a bound one.
-func (p *tokenPolicy) confirms(cnf any) bool {
-	if cnf == nil {
+// confirms reports whether the request proves possession of the key that a token with these
+// claims is bound to (RFC 7800 §3.1), so that the new token is bound to it as well. Were it
+// not, an exchange would make a bearer token of a bound one.
+func (p *tokenPolicy) confirms(claims map[string]any) bool {
+	cnf, bound := claims["cnf"]
+	if !bound {
 		return true
 	}
 	var proven any

@@ -107,6 +107,11 @@ func (i *TrustedIssuer) complete() error {
 	if len(i.Types) == 0 {
 		i.Types = []string{"", "jwt"}
 	}
+	for _, name := range i.Types {
+		if name != strings.ToLower(name) || strings.HasPrefix(name, "application/") {
+			fault("Types: %q is never met; write it in lower case and without application/", name)
+		}
+	}
 	if i.MaxLifetime == 0 {
 		i.MaxLifetime = defaultForeignLife
 	}
@@ -124,7 +129,8 @@ func (s *Server) trustedIssuer(ctx context.Context, name string) (*TrustedIssuer
 			return &s.config.TrustedIssuers[i], nil
 		}
 	}
-	if s.config.FindTrustedIssuer == nil || name == s.config.Issuer {
+	// What is no name is not worth a look-up, which some databases would fail.
+	if s.config.FindTrustedIssuer == nil || name == s.config.Issuer || name == "" || !text(name) || len(name) > maxMetadataURL {
 		return nil, nil
 	}
 	found, err := s.config.FindTrustedIssuer(ctx, name)
@@ -183,7 +189,7 @@ func (s *Server) verifyTrusted(ctx context.Context, compact string, exchanged bo
 	if reason := t.claims.lifeFault(now, issuer.MaxLifetime); reason != "" {
 		return no(reason)
 	}
-	signed, err := s.someKeyOf(ctx, issuer.JWKS, issuer.JWKSURI, func(key *jose.JSONWebKey) bool { return t.signedByKey(key) })
+	signed, err := s.issuerKeys.some(ctx, issuer.JWKS, issuer.JWKSURI, func(key *jose.JSONWebKey) bool { return t.signedByKey(key) })
 	switch {
 	case err != nil:
 		return nil, "", failed(temporarilyUnavailable, "issuer_keys_unavailable", "The keys of the issuer of the JWT cannot be had right now. Try again shortly.").because(err)

@@ -44,18 +44,21 @@ func TestTrustedIssuer_found(t *testing.T) {
 	})
 	for name, want := range map[string]string{
 		idp: "ok", "https://uri.example": "ok",
-		"https://other.example":  "assertion_issuer_unknown",
-		"https://broken.example": "temporarily_unavailable trusted_issuer_unavailable",
-		"https://down.example":   "temporarily_unavailable issuer_keys_unavailable",
-		"https://wrong.example":  "server_error trusted_issuer_hook_failed",
-		"https://empty.example":  "server_error trusted_issuer_hook_failed",
-		issuer:                   "assertion_issuer_unknown",
+		"https://other.example":    "assertion_issuer_unknown",
+		"https://broken.example":   "temporarily_unavailable trusted_issuer_unavailable",
+		"https://down.example":     "temporarily_unavailable issuer_keys_unavailable",
+		"https://wrong.example":    "server_error trusted_issuer_hook_failed",
+		"https://empty.example":    "server_error trusted_issuer_hook_failed",
+		issuer:                     "assertion_issuer_unknown",
+		"https://nul.example/\x00": "assertion_issuer_unknown", // which no PostgreSQL would look for
+		"https://long.example/" + strings.Repeat("a", 2048): "assertion_issuer_unknown",
+		"": "assertion_issuer_unknown",
 	} {
 		if got := s.bear(t, s.foreign(t, map[string]any{"iss": name})); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
-	if slices.Contains(asked, idp) || slices.Contains(asked, issuer) {
+	if slices.Contains(asked, idp) || slices.Contains(asked, issuer) || len(asked) != 6 {
 		t.Errorf("asked for %q", asked)
 	}
 }
@@ -67,15 +70,17 @@ func TestTrustedIssuer_configuration(t *testing.T) {
 		edit func(*authz.TrustedIssuer)
 		want string
 	}{
-		"no name":          {func(i *authz.TrustedIssuer) { i.Issuer = "" }, "Issuer is empty"},
-		"this server":      {func(i *authz.TrustedIssuer) { i.Issuer = issuer }, "is this server itself"},
-		"no keys":          {func(i *authz.TrustedIssuer) { i.JWKS = "" }, "one of JWKS and JWKSURI"},
-		"both":             {func(i *authz.TrustedIssuer) { i.JWKSURI = "https://idp.example/keys" }, "one of JWKS and JWKSURI"},
-		"an http URL":      {func(i *authz.TrustedIssuer) { i.JWKS, i.JWKSURI = "", "http://idp.example/keys" }, "JWKSURI: "},
-		"not a key set":    {func(i *authz.TrustedIssuer) { i.JWKS = "[]" }, "JWKS: not a JWK Set"},
-		"no useful key":    {func(i *authz.TrustedIssuer) { i.JWKS = `{"keys":[{"kty":"oct","k":"AAAA"}]}` }, "no key that it holds is of use"},
-		"a secret's alg":   {func(i *authz.TrustedIssuer) { i.SigningAlgorithms = []string{"HS256"} }, `"HS256" is not supported`},
-		"lives for a year": {func(i *authz.TrustedIssuer) { i.MaxLifetime = 8760 * time.Hour }, "MaxLifetime is"},
+		"no name":              {func(i *authz.TrustedIssuer) { i.Issuer = "" }, "Issuer is empty"},
+		"this server":          {func(i *authz.TrustedIssuer) { i.Issuer = issuer }, "is this server itself"},
+		"no keys":              {func(i *authz.TrustedIssuer) { i.JWKS = "" }, "one of JWKS and JWKSURI"},
+		"both":                 {func(i *authz.TrustedIssuer) { i.JWKSURI = "https://idp.example/keys" }, "one of JWKS and JWKSURI"},
+		"an http URL":          {func(i *authz.TrustedIssuer) { i.JWKS, i.JWKSURI = "", "http://idp.example/keys" }, "JWKSURI: "},
+		"not a key set":        {func(i *authz.TrustedIssuer) { i.JWKS = "[]" }, "JWKS: not a JWK Set"},
+		"no useful key":        {func(i *authz.TrustedIssuer) { i.JWKS = `{"keys":[{"kty":"oct","k":"AAAA"}]}` }, "no key that it holds is of use"},
+		"a secret's alg":       {func(i *authz.TrustedIssuer) { i.SigningAlgorithms = []string{"HS256"} }, `"HS256" is not supported`},
+		"a type in upper case": {func(i *authz.TrustedIssuer) { i.Types = []string{"JWT"} }, `Types: "JWT" is never met`},
+		"a whole media type":   {func(i *authz.TrustedIssuer) { i.Types = []string{"application/jwt"} }, "is never met"},
+		"lives for a year":     {func(i *authz.TrustedIssuer) { i.MaxLifetime = 8760 * time.Hour }, "MaxLifetime is"},
 	} {
 		bad := good
 		test.edit(&bad)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -45,7 +46,7 @@ func (s *Server) userInfo(ctx context.Context, accessToken string) (*UserInfo, s
 		e.Status = http.StatusForbidden // RFC 6750 §3.1
 		return nil, token.ClientID, e
 	}
-	client, err := s.findClient(ctx, token.ClientID)
+	client, _, err := s.findClient(ctx, token.ClientID, netip.Addr{})
 	if err != nil {
 		return nil, token.ClientID, unavailable(err)
 	}

@@ -31,7 +31,9 @@ func (e *endpoint) authorization(w http.ResponseWriter, r *http.Request) error {
 	if browser == "" {
 		browser = newBrowser()
 	}
-	response, err := e.as.Authorize(r.Context(), &authz.AuthorizationRequest{Parameters: params, HTTP: r, Browser: browser})
+	response, err := e.as.Authorize(r.Context(), &authz.AuthorizationRequest{
+		Parameters: params, HTTP: r, Browser: browser, Address: e.address(r),
+	})
 	if err != nil {
 		return err
 	}

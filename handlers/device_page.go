@@ -57,6 +57,9 @@ func (e *endpoint) showDevice(w http.ResponseWriter, r *http.Request, response *
 		page.ClientName = firstNonEmpty(plainText(client.Name), plainText(client.ID))
 		page.ClientHost, page.PolicyURL, page.TermsURL = hostOf(client.URI), webLink(client.PolicyURI), webLink(client.TOSURI)
 	}
+	if response.Confirm != nil && response.Confirm.ClientIDHost != "" {
+		page.ClientHost = response.Confirm.ClientIDHost
+	}
 	if e.devicePage != nil {
 		e.devicePage(w, r, page)
 		return nil

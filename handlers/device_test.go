@@ -172,3 +172,27 @@ func TestWriteQRCode(t *testing.T) {
 		t.Error("5000 bytes fitted")
 	}
 }
+
+// U7, U8: a device's program that registered itself has chosen its name itself, and the page
+// says so.
+func TestDevice_self_described(t *testing.T) {
+	h := newHost(t, handlers.Options{}, withDevices, func(c *authz.Config) {
+		c.Registration = &authz.Registration{Open: true, Scopes: []string{"read"}, GrantTypes: []string{deviceGrant}}
+	})
+	_, got := h.sendJSON("POST", "/oauth2/register", `{"client_name":"Your bank","client_uri":"https://bank.example","token_endpoint_auth_method":"none","grant_types":["`+deviceGrant+`"]}`)
+	id, _ := got["client_id"].(string)
+	d := new(authz.DeviceAuthorization)
+	if err := json.Unmarshal([]byte(h.do(http.MethodPost, "/oauth2/device_authorization", url.Values{"client_id": {id}}).body), d); err != nil {
+		t.Fatal(err)
+	}
+	page := h.do(http.MethodPost, "/oauth2/device", url.Values{"user_code": {d.UserCode}})
+	for _, want := range []string{"App website, as it says: bank.example", "The app has chosen its name itself."} {
+		if !strings.Contains(page.body, want) {
+			t.Errorf("the page does not say %q\n%s", want, page.body)
+		}
+	}
+	page = h.do(http.MethodPost, "/oauth2/device", url.Values{"user_code": {h.device().UserCode}})
+	if strings.Contains(page.body, "chosen its name") {
+		t.Error("of a client that the host registered")
+	}
+}

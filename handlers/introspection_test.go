@@ -111,7 +111,8 @@ func TestRFC9701_Section5(t *testing.T) {
 }
 
 // Errors are those of RFC 7662 §2.3, in JSON, whatever is accepted. What authenticates
-// nobody is refused with 400 (RFC 9701 §5), and so without a challenge.
+// nobody, and wants a signed answer, is refused with 400 (RFC 9701 §5), and so without a
+// challenge.
 func TestRFC9701_Section5_errors(t *testing.T) {
 	h := newHost(t, handlers.Options{})
 	for _, accept := range []string{introspectionJWT, "application/json"} {
@@ -123,9 +124,10 @@ func TestRFC9701_Section5_errors(t *testing.T) {
 			t.Error("401 without a challenge")
 		}
 		nobody := h.do("POST", "/oauth2/introspect", url.Values{"token": {"x"}}, "Accept", accept)
-		nobody.isError(t, 400, "invalid_client")
-		if nobody.Header.Get("WWW-Authenticate") != "" {
-			t.Error("400 with a challenge")
+		want := map[string]int{introspectionJWT: 400, "application/json": 401}[accept]
+		nobody.isError(t, want, "invalid_client")
+		if challenged := nobody.Header.Get("WWW-Authenticate") != ""; challenged != (want == 401) {
+			t.Errorf("%d with a challenge: %t", want, challenged)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (e *endpoint) logout(w http.ResponseWriter, r *http.Request) error {
 	if browser == "" {
 		browser = newBrowser()
 	}
-	response, err := e.as.EndSession(r.Context(), &authz.LogoutRequest{Parameters: params, HTTP: r, Writer: w, Browser: browser})
+	response, err := e.as.EndSession(r.Context(), &authz.LogoutRequest{Parameters: params, HTTP: r, Writer: w, Browser: browser, Address: e.address(r)})
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,12 @@ func (c *Cache[T]) Get(ctx context.Context, address string) (T, error) {
 	return c.fetch(ctx, address)
 }
 
+// Fresh reports whether Get has what it answers in memory.
+func (c *Cache[T]) Fresh(address string) bool {
+	e, kept := c.find(address)
+	return kept && c.Now().Before(e.until)
+}
+
 // Refetch is the document as it is now, unless it was fetched less than pause ago: then it
 // is what was found there. It is for whoever misses something in the one that is kept.
 func (c *Cache[T]) Refetch(ctx context.Context, address string, pause time.Duration) (T, error) {
