@@ -121,7 +121,7 @@ func checkDocumentURL(raw string) error {
 		return errors.New("it must be printable ASCII")
 	case !plainHost(u) || strings.ToLower(u.Host) != u.Host:
 		return errors.New("its host must be in lower case, and its port not the default one")
-	case notIP == nil || numeric(host) || !strings.Contains(host, "."):
+	case notIP == nil || numeric(host) || !strings.Contains(host, ".") || strings.Contains("."+host, ".."):
 		return errors.New("its host must be a domain name")
 	case u.Path == "" || u.Path == "/":
 		return errors.New("it needs a path")
