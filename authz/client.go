@@ -46,11 +46,15 @@ func (s *Server) findClient(ctx context.Context, id string, from netip.Addr) (c 
 	return c, "", err
 }
 
-// clientLives reports whether the tokens of a client still count. It fetches nothing: a
-// client whose metadata document cannot be reached has not ceased to exist.
-func (s *Server) clientLives(ctx context.Context, id string) (bool, error) {
+// clientLives reports whether the tokens of a client still count, and until when it lives if
+// nobody changes it; the zero time is for ever. It fetches nothing: a client whose metadata
+// document cannot be reached has not ceased to exist.
+func (s *Server) clientLives(ctx context.Context, id string) (until time.Time, lives bool, err error) {
 	c, known, err := s.registeredClient(ctx, id)
-	return c != nil || !known && err == nil && s.documents != nil && s.documents.named(id), err
+	if c != nil {
+		return c.ExpiresAt, true, nil
+	}
+	return time.Time{}, !known && err == nil && s.documents != nil && s.documents.named(id), err
 }
 
 // registeredClient finds an active client in code or in the store. known tells that there

@@ -254,6 +254,7 @@ func TestStoreFaults_VerifyAccessToken(t *testing.T) {
 		s.live(token)
 		calls, _ := s.store.seen()
 		for i, call := range calls {
+			s.change(t, first, func(*authz.Client) {}) // so that it must be looked up again
 			s.store.watch(i)
 			if _, err := s.VerifyAccessToken(t.Context(), token); err == nil || errors.Is(err, resource.ErrInvalidToken) {
 				t.Errorf("%s: %s fails: %v", format, call, err)

@@ -40,8 +40,8 @@ func (s *Server) introspect(ctx context.Context, req *Request) (Introspection, *
 	if token == "" {
 		return nil, client, missing("token")
 	}
-	verified, _, err := s.verify(ctx, token)
-	if err == nil {
+	found, err := s.verify(ctx, token)
+	if verified := found.token; err == nil {
 		if !mayIntrospect(client, verified) {
 			return inactive(), client, nil
 		}

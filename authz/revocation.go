@@ -63,14 +63,14 @@ func (s *Server) revocationOf(ctx context.Context, client *Client, token string)
 	case err != nil && !errors.Is(err, storage.ErrNotFound):
 		return nil, Event{}, err
 	}
-	verified, digest, err := s.verify(ctx, token)
+	found, err := s.verify(ctx, token)
 	switch {
 	case errors.Is(err, resource.ErrInvalidToken):
 		return nil, Event{}, nil
 	case err != nil:
 		return nil, Event{}, err
-	case verified.ClientID != client.ID:
+	case found.token.ClientID != client.ID:
 		return nil, Event{}, nil
 	}
-	return &storage.Revocation{Token: digest, Reason: reason}, Event{Subject: verified.Subject}, nil
+	return &storage.Revocation{Token: found.digest, Reason: reason}, Event{Subject: found.token.Subject}, nil
 }

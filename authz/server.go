@@ -16,6 +16,7 @@ import (
 	"github.com/grantor-oauth/grantor/authz/internal/fetch"
 	"github.com/grantor-oauth/grantor/authz/internal/keyring"
 	"github.com/grantor-oauth/grantor/authz/resource/dpop"
+	"github.com/grantor-oauth/grantor/storage"
 )
 
 // Server is the authorization server. Its methods take protocol requests and
@@ -41,7 +42,8 @@ type Server struct {
 	secrets  *secrets
 	polls    *polls
 	verified *verified
-	nonces   *dpop.Nonces // nil for none
+	epochs   storage.Epochs // nil if the store has none
+	nonces   *dpop.Nonces   // nil for none
 
 	// Each has a Fetcher of its own: strangers can name slow documents, and keys of clients,
 	// without end, and must not hold up the others.
@@ -70,6 +72,7 @@ func New(config Config) (*Server, error) {
 		polls:     newPolls(),
 		verified:  newVerified(),
 	}
+	s.epochs, _ = config.Storage.(storage.Epochs)
 	if s.config.Limits.Limiter == nil {
 		s.config.Limits.Limiter = newMemoryLimiter(s.now)
 	}

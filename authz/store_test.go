@@ -33,7 +33,10 @@ type probe struct {
 	meanwhile func()
 }
 
-var _ storage.Store = (*probe)(nil)
+var (
+	_ storage.Store  = (*probe)(nil)
+	_ storage.Epochs = (*probe)(nil)
+)
 
 func newProbe(inner storage.Store) *probe { return &probe{inner: inner, failAt: -1} }
 
@@ -164,6 +167,14 @@ func (p *probe) Commit(ctx context.Context, w storage.Write) error {
 		do()
 	}
 	return p.write("Commit", func() error { return p.inner.Commit(ctx, w) })
+}
+
+// Epoch is no call that could fail. A store that is down does not know it.
+func (p *probe) Epoch(of any) (epoch uint64, known bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	epoch, known = p.inner.(storage.Epochs).Epoch(p.inner)
+	return epoch, known && of == any(p) && !p.failAll
 }
 
 func (p *probe) Close() error { return p.inner.Close() }

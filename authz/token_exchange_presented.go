@@ -61,14 +61,14 @@ func (s *Server) trustsOthers() bool {
 }
 
 func (p *tokenPolicy) exchangedOwn(ctx context.Context, name, presented string) (*exchangedToken, *Error) {
-	token, _, grant, err := p.verifyWithGrant(ctx, presented)
+	found, err := p.verifyWithGrant(ctx, presented)
 	switch {
 	case errors.Is(err, resource.ErrInvalidToken):
 		return nil, badExchange(name + "_invalid").because(err)
 	case err != nil:
 		return nil, unavailable(err)
 	}
-	return &exchangedToken{Token: token, grant: grant}, nil
+	return &exchangedToken{Token: found.token, grant: found.grant}, nil
 }
 
 func (p *tokenPolicy) exchangedForeign(ctx context.Context, name, presented string) (*exchangedToken, *Error) {

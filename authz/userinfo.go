@@ -35,7 +35,8 @@ func (s *Server) UserInfo(ctx context.Context, accessToken string) (*UserInfo, e
 }
 
 func (s *Server) userInfo(ctx context.Context, accessToken string) (*UserInfo, string, *Error) {
-	token, _, grant, err := s.verifyWithGrant(ctx, accessToken)
+	found, err := s.verifyWithGrant(ctx, accessToken)
+	token, grant := found.token, found.grant
 	switch {
 	case errors.Is(err, resource.ErrInvalidToken):
 		return nil, "", failed(invalidBearer, "access_token_invalid", "The access token is invalid, expired or revoked.").because(err)

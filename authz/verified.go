@@ -3,6 +3,8 @@ package authz
 import (
 	"crypto/sha256"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/grantor-oauth/grantor/authz/resource"
 	"github.com/grantor-oauth/grantor/storage"
@@ -10,8 +12,9 @@ import (
 
 // verified remembers what the signatures of access tokens have said, because a client
 // shows the same token many times and checking a signature costs more than all the rest.
-// Only what never changes is remembered: whether the token is still good (its key, its
-// life, its revocation, its grant, its client) is found out every time.
+// Whether the key that signed it still counts is found out every time, and so is whether
+// the token is still good (its life, its revocation, its grant, its client), unless the
+// store can tell that nothing has been taken back meanwhile.
 type verified struct {
 	mu    sync.RWMutex
 	young map[[sha256.Size]byte]*signed
@@ -22,11 +25,26 @@ type verified struct {
 // 10 MB.
 const maxVerified = 4096
 
-// signed is what a signed access token says.
+// signed is what a signed access token says, which never changes.
 type signed struct {
 	token  resource.Token
 	keyID  string
 	digest storage.Digest // of the mark that it was revoked
+
+	good atomic.Pointer[verdict] // nil if nothing is remembered
+}
+
+// verdict is that a token was good when it was last looked up. It counts in its epoch
+// (storage.Epochs), which was read before the look-ups, and before anything expires that
+// they found. That a token is not good, or that nobody could tell, is never remembered.
+type verdict struct {
+	epoch uint64
+	until time.Time
+}
+
+func (s *signed) goodAt(now time.Time, epoch uint64) bool {
+	v := s.good.Load()
+	return v != nil && v.epoch == epoch && now.Before(v.until)
 }
 
 func newVerified() *verified {
@@ -54,4 +72,12 @@ func (v *verified) add(sum [sha256.Size]byte, s *signed) {
 		v.old, v.young = v.young, make(map[[sha256.Size]byte]*signed)
 	}
 	v.young[sum] = s
+}
+
+// epoch is the store's, if it can tell.
+func (s *Server) epoch() (epoch uint64, known bool) {
+	if s.epochs == nil {
+		return 0, false
+	}
+	return s.epochs.Epoch(s.config.Storage)
 }

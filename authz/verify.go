@@ -20,54 +20,49 @@ import (
 func (s *Server) VerifyAccessToken(ctx context.Context, token string) (*resource.Token, error) {
 	ctx, release := s.bounded(ctx)
 	defer release()
-	verified, _, err := s.verify(ctx, token)
-	return verified, err
+	found, err := s.verify(ctx, token)
+	return found.token, err
 }
 
-// verify also returns what a revocation of the token has to name.
-func (s *Server) verify(ctx context.Context, token string) (*resource.Token, storage.Digest, error) {
-	verified, digest, _, err := s.verifyWithGrant(ctx, token)
-	return verified, digest, err
+// finding is an access token that is good.
+type finding struct {
+	token  *resource.Token
+	digest storage.Digest // what a revocation of the token has to name
+	grant  *storage.Grant // behind the token; nil if there is none, or if it was not looked up
+	until  time.Time      // it stays good until then, if nothing is taken back
 }
 
-// verifyWithGrant also returns the grant behind the token, nil if there is none.
-func (s *Server) verifyWithGrant(ctx context.Context, token string) (*resource.Token, storage.Digest, *storage.Grant, error) {
-	var none storage.Digest
+// verify looks up as little as it can.
+func (s *Server) verify(ctx context.Context, token string) (finding, error) {
+	return s.find(ctx, token, false)
+}
+
+// verifyWithGrant also finds the grant.
+func (s *Server) verifyWithGrant(ctx context.Context, token string) (finding, error) {
+	return s.find(ctx, token, true)
+}
+
+func (s *Server) find(ctx context.Context, token string, withGrant bool) (finding, error) {
 	if len(token) > maxAccessTokenBytes {
-		return nil, none, nil, invalidToken("too long")
+		return finding{}, invalidToken("too long")
 	}
-	var verified *resource.Token
-	var digest storage.Digest
-	var from origin
-	var err error
-	if strings.Count(token, ".") == 2 {
-		verified, digest, err = s.readJWT(ctx, token)
-	} else {
-		verified, digest, from, err = s.readOpaque(ctx, token)
+	if strings.Count(token, ".") != 2 {
+		return s.findOpaque(ctx, token)
 	}
+	said, err := s.readSigned(ctx, token)
 	if err != nil {
-		return nil, none, nil, err
+		return finding{}, err
 	}
-	if !s.now().Before(verified.ExpiresAt) {
-		return nil, none, nil, invalidToken("expired")
+	epoch, known := s.epoch() // before anything is looked up: see storage.Epochs
+	if known && !withGrant && said.goodAt(s.now(), epoch) {
+		t := said.token
+		return finding{token: &t, digest: said.digest}, nil
 	}
-	if from.grantID == "" {
-		from = originOf(verified.ID)
+	found, err := s.findSigned(ctx, said)
+	if err == nil && known {
+		said.good.Store(&verdict{epoch, found.until})
 	}
-	var grant *storage.Grant
-	if from.grantID != "" {
-		if grant, err = s.checkGrant(ctx, from, verified); err != nil {
-			return nil, none, nil, err
-		}
-	}
-	lives, err := s.clientLives(ctx, verified.ClientID)
-	if err != nil {
-		return nil, none, nil, err
-	}
-	if !lives {
-		return nil, none, nil, invalidToken("its client is gone")
-	}
-	return verified, digest, grant, nil
+	return found, err
 }
 
 // origin is what ties a token to its grant. An exchanged token may be another client's than
@@ -93,27 +88,50 @@ func originOf(jti string) origin {
 
 func invalidToken(why string) error { return fmt.Errorf("%w: %s", resource.ErrInvalidToken, why) }
 
-// readJWT checks signature, type and issuer (RFC 9068 §4) and whether this one token
-// has been revoked.
-func (s *Server) readJWT(ctx context.Context, token string) (*resource.Token, storage.Digest, error) {
-	var none storage.Digest
-	said, err := s.readSigned(ctx, token)
-	if err != nil {
-		return nil, none, err
-	}
-	t := said.token
+// findSigned finds out whether this one token has been revoked, and all the rest.
+func (s *Server) findSigned(ctx context.Context, said *signed) (finding, error) {
 	switch mark, err := s.config.Storage.Token(ctx, said.digest); {
 	case errors.Is(err, storage.ErrNotFound):
-		return &t, said.digest, nil
 	case err != nil:
-		return nil, none, err
-	case mark.RevokedAt.IsZero():
-		return &t, said.digest, nil
+		return finding{}, err
+	case !mark.RevokedAt.IsZero():
+		return finding{}, invalidToken("revoked")
 	}
-	return nil, none, invalidToken("revoked")
+	t := said.token
+	return s.judge(ctx, &t, said.digest, originOf(t.ID))
 }
 
-// readSigned is what a signed access token says, if the key that signed it still counts.
+// judge finds out whether the life of a token, its grant and its client go on.
+func (s *Server) judge(ctx context.Context, t *resource.Token, digest storage.Digest, from origin) (finding, error) {
+	found := finding{token: t, digest: digest, until: t.ExpiresAt}
+	if !s.now().Before(t.ExpiresAt) {
+		return finding{}, invalidToken("expired")
+	}
+	if from.grantID != "" {
+		if err := s.checkGrant(ctx, from, &found); err != nil {
+			return finding{}, err
+		}
+	}
+	switch until, lives, err := s.clientLives(ctx, t.ClientID); {
+	case err != nil:
+		return finding{}, err
+	case !lives:
+		return finding{}, invalidToken("its client is gone")
+	default:
+		found.endsBy(until)
+	}
+	return found, nil
+}
+
+// endsBy takes note that something ends which the token hangs on; the zero time is never.
+func (f *finding) endsBy(at time.Time) {
+	if !at.IsZero() && at.Before(f.until) {
+		f.until = at
+	}
+}
+
+// readSigned is what a signed access token says, if the key that signed it still counts, its
+// type is right and its issuer is this server (RFC 9068 §4).
 func (s *Server) readSigned(ctx context.Context, token string) (*signed, error) {
 	sum := sha256.Sum256([]byte(token))
 	if said := s.verified.find(sum); said != nil {
@@ -179,20 +197,18 @@ func claimTime(claims map[string]any, name string) time.Time {
 	return time.Unix(int64(seconds), 0)
 }
 
-// readOpaque finds the record of an opaque access token.
-func (s *Server) readOpaque(ctx context.Context, token string) (*resource.Token, storage.Digest, origin, error) {
-	var none storage.Digest
-	var unknown origin
+// findOpaque finds the record of an opaque access token, and all the rest.
+func (s *Server) findOpaque(ctx context.Context, token string) (finding, error) {
 	record, err := s.config.Storage.Token(ctx, digestOf(token))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return nil, none, unknown, invalidToken("unknown")
+		return finding{}, invalidToken("unknown")
 	case err != nil:
-		return nil, none, unknown, err
+		return finding{}, err
 	case record.Kind != storage.AccessToken:
-		return nil, none, unknown, invalidToken("not an access token")
+		return finding{}, invalidToken("not an access token")
 	case !record.RevokedAt.IsZero():
-		return nil, none, unknown, invalidToken("revoked")
+		return finding{}, invalidToken("revoked")
 	}
 	t := &resource.Token{
 		Issuer: s.config.Issuer, Subject: record.ClientID, ClientID: record.ClientID,
@@ -204,7 +220,7 @@ func (s *Server) readOpaque(ctx context.Context, token string) (*resource.Token,
 	}
 	if len(record.Claims) > 0 {
 		if err := json.Unmarshal(record.Claims, &t.Claims); err != nil {
-			return nil, none, unknown, fmt.Errorf("authz: the stored claims of a token are damaged: %w", err)
+			return finding{}, fmt.Errorf("authz: the stored claims of a token are damaged: %w", err)
 		}
 	}
 	for _, stored := range [...]struct {
@@ -216,7 +232,7 @@ func (s *Server) readOpaque(ctx context.Context, token string) (*resource.Token,
 		}
 		var value any
 		if err := json.Unmarshal(stored.json, &value); err != nil {
-			return nil, none, unknown, fmt.Errorf("authz: the stored %s of a token is damaged: %w", stored.claim, err)
+			return finding{}, fmt.Errorf("authz: the stored %s of a token is damaged: %w", stored.claim, err)
 		}
 		if t.Claims == nil {
 			t.Claims = map[string]any{}
@@ -224,34 +240,39 @@ func (s *Server) readOpaque(ctx context.Context, token string) (*resource.Token,
 		t.Claims[stored.claim] = value
 	}
 	// Only an exchanged token names its subject beside a grant: see mintOpaque.
-	return t, record.Digest, origin{record.GrantID, record.Subject != ""}, nil
+	return s.judge(ctx, t, record.Digest, origin{record.GrantID, record.Subject != ""})
 }
 
 // checkGrant makes sure that the grant behind a token still stands. What an opaque
 // token does not carry itself is filled in from it.
-func (s *Server) checkGrant(ctx context.Context, from origin, t *resource.Token) (*storage.Grant, error) {
+func (s *Server) checkGrant(ctx context.Context, from origin, found *finding) error {
+	t := found.token
 	grant, err := s.config.Storage.Grant(ctx, from.grantID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return nil, invalidToken("its grant is gone")
+		return invalidToken("its grant is gone")
 	case err != nil:
-		return nil, err
+		return err
 	case !grant.RevokedAt.IsZero():
-		return nil, invalidToken("its grant is revoked")
+		return invalidToken("its grant is revoked")
 	case grant.ClientID != t.ClientID:
 		if !from.exchanged {
-			return nil, invalidToken("its grant is another client's")
+			return invalidToken("its grant is another client's")
 		}
 		// What a client was granted ends with the client, wherever it was passed on to.
-		switch lives, err := s.clientLives(ctx, grant.ClientID); {
+		switch until, lives, err := s.clientLives(ctx, grant.ClientID); {
 		case err != nil:
-			return nil, err
+			return err
 		case !lives:
-			return nil, invalidToken("the client of its grant is gone")
+			return invalidToken("the client of its grant is gone")
+		default:
+			found.endsBy(until)
 		}
 	}
 	if t.ID == "" {
 		t.Subject, t.AuthTime, t.ACR, t.AMR = grant.Subject, grant.AuthTime, grant.ACR, grant.AMR
 	}
-	return grant, nil
+	found.grant = grant
+	found.endsBy(grant.ExpiresAt) // from then on it may have been swept
+	return nil
 }

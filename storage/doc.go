@@ -53,6 +53,12 @@
 // context among them, it may or may not have been: a Commit that has succeeded before it
 // notices that its context ended may say either.
 //
+// # Epochs
+//
+// A store that no other process writes to can tell that nothing has been taken back since a
+// token was last found good: see [Epochs], which is optional. storage/bolt and
+// storage/memory have it; storage/postgres cannot.
+//
 // # Errors
 //
 // [ErrNotFound], [ErrExists], [ErrConsumed], [ErrRevoked], [ErrConflict] and

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 )
 
 // Join makes one [Store] of parts from different places, such as clients from the
@@ -15,9 +16,16 @@ import (
 // When codes and tokens are the same backend, a Write stays one commit. When they
 // are not, its codes are committed first and the rest second: a crash in between
 // may cost a user another sign-in, and never lets one code yield two sets of
-// tokens. Close closes every part that is an io.Closer.
+// tokens. Close closes every part that is an io.Closer. The whole can tell its epoch
+// ([Epochs]) if every part can.
 func Join(clients Clients, codes Codes, tokens Tokens, keys Keys) Store {
-	return &joined{clients, codes, tokens, keys}
+	j := &joined{Clients: clients, codes: codes, tokens: tokens, keys: keys}
+	for _, part := range []any{clients, codes, tokens, keys} {
+		if !slices.ContainsFunc(j.parts, func(other any) bool { return same(part, other) }) {
+			j.parts = append(j.parts, part)
+		}
+	}
+	return j
 }
 
 type joined struct {
@@ -25,6 +33,7 @@ type joined struct {
 	codes  Codes
 	tokens Tokens
 	keys   Keys
+	parts  []any // each of them once
 }
 
 func (j *joined) Keys(ctx context.Context) (*KeyRing, error)       { return j.keys.Keys(ctx) }
@@ -71,20 +80,30 @@ func (j *joined) Commit(ctx context.Context, w Write) error {
 	return j.tokens.Commit(ctx, then)
 }
 
+// Epoch is the sum of the parts' epochs. They only grow; so if one has grown between two
+// calls, the sum has, whatever the others did while they were asked.
+func (j *joined) Epoch(of any) (epoch uint64, known bool) {
+	if of != any(j) {
+		return 0, false
+	}
+	for _, part := range j.parts {
+		e, ok := part.(Epochs)
+		if !ok {
+			return 0, false
+		}
+		n, known := e.Epoch(part)
+		if !known {
+			return 0, false
+		}
+		epoch += n
+	}
+	return epoch, true
+}
+
 func (j *joined) Close() error {
 	var errs []error
-	var closed []any
-	for _, part := range []any{j.Clients, j.codes, j.tokens, j.keys} {
-		c, ok := part.(io.Closer)
-		if !ok {
-			continue
-		}
-		done := false
-		for _, other := range closed {
-			done = done || same(part, other)
-		}
-		if !done {
-			closed = append(closed, part)
+	for _, part := range j.parts {
+		if c, ok := part.(io.Closer); ok {
 			errs = append(errs, c.Close())
 		}
 	}

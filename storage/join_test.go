@@ -160,3 +160,46 @@ func TestClientsFunc(t *testing.T) {
 		}
 	}
 }
+
+// timeless is a part that cannot tell its epoch.
+type timeless struct{ storage.Store }
+
+// The whole has an epoch if all parts do, and it grows with each of them.
+func TestJoinEpochs(t *testing.T) {
+	a, b := memory.New(), memory.New()
+	s := storage.Join(a, b, b, a)
+	epoch := func() uint64 {
+		t.Helper()
+		n, known := s.(storage.Epochs).Epoch(s)
+		if !known {
+			t.Fatal("the epoch is not known")
+		}
+		return n
+	}
+	for name, change := range map[string]func() error{
+		"one part":  func() error { return a.PutClient(t.Context(), storage.Client{ID: "app"}) },
+		"the other": func() error { return b.PutClient(t.Context(), storage.Client{ID: "app"}) },
+	} {
+		before := epoch()
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		if after := epoch(); after <= before {
+			t.Errorf("%s: the epoch was %d and is %d", name, before, after)
+		}
+	}
+	for i := range 4 {
+		parts := []storage.Store{a, a, a, a}
+		parts[i] = timeless{b}
+		s := storage.Join(parts[0], parts[1], parts[2], parts[3])
+		if n, known := s.(storage.Epochs).Epoch(s); known {
+			t.Errorf("with one part that cannot tell the epoch is %d", n)
+		}
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n, known := s.(storage.Epochs).Epoch(s); known {
+		t.Errorf("with one part closed the epoch is %d", n)
+	}
+}

@@ -1,6 +1,9 @@
 package storage
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Write is one atomic change. Its conditions are judged and its effects applied in
 // one transaction: all of it happens, or none.
@@ -50,6 +53,14 @@ type Write struct {
 	// this Write adds. Doing so again changes nothing, and what does not exist is
 	// passed over.
 	Revoke []Revocation
+}
+
+// TakesBack reports whether w may end the life of something that is stored already, or of a
+// signed token that is not: it revokes, or adds what is revoked. It ends the epoch ([Epochs]).
+func (w *Write) TakesBack() bool {
+	return len(w.Revoke) > 0 ||
+		slices.ContainsFunc(w.Grants, func(g Grant) bool { return !g.RevokedAt.IsZero() }) ||
+		slices.ContainsFunc(w.Tokens, func(t Token) bool { return !t.RevokedAt.IsZero() })
 }
 
 // Unended is the condition that no earlier Write whose At is later than Since, by a

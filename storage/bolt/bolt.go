@@ -104,7 +104,10 @@ type DB struct {
 	close func() error
 }
 
-var _ storage.Store = (*DB)(nil)
+var (
+	_ storage.Store  = (*DB)(nil)
+	_ storage.Epochs = (*DB)(nil)
+)
 
 // lockWait is how long Open waits for whoever holds the file: long enough for a
 // predecessor that is just closing it.
@@ -171,7 +174,7 @@ func (db *DB) closeOnce() error {
 	} else {
 		db.log.remove() // as long as nobody else can have the file, and make its own
 	}
-	db.recent.Store(&recent{layers: []*layer{{}}}) // nobody reads any more
+	db.recent.Store(&recent{layers: []*layer{{}}, closed: true}) // nobody reads any more
 	if err := db.bolt.Close(); err != nil {
 		return fmt.Errorf("bolt: closing %s: %w", db.path, err)
 	}

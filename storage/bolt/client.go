@@ -13,7 +13,7 @@ func (db *DB) PutClient(ctx context.Context, client storage.Client) error {
 	if err != nil {
 		return err
 	}
-	return db.write(ctx, &job{apply: func(t *txn) error {
+	return db.write(ctx, &job{takesBack: true, apply: func(t *txn) error {
 		return t.put(sealed{place{clients, key}, value})
 	}})
 }
@@ -22,7 +22,7 @@ func (db *DB) PutClient(ctx context.Context, client storage.Client) error {
 // none. Its grants stay; without a client they are good for nothing.
 func (db *DB) DeleteClient(ctx context.Context, clientID string) error {
 	key := name(clientID)
-	return db.write(ctx, &job{apply: func(t *txn) error {
+	return db.write(ctx, &job{takesBack: true, apply: func(t *txn) error {
 		value, err := t.find(clients, key)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"slices"
 	"time"
 )
 
@@ -60,8 +61,18 @@ func fail(jobs []*job, err error) {
 // the whole group's.
 func (db *DB) commitOnce(jobs []*job) (spoiler int, err error) {
 	db.pending.reset()
-	if spoiler, err = db.applyAll(jobs); err != nil || len(db.pending.changes) == 0 {
+	if spoiler, err = db.applyAll(jobs); err != nil {
 		return spoiler, err
+	}
+	var ended uint64
+	if slices.ContainsFunc(jobs, func(j *job) bool { return j.takesBack }) {
+		ended = 1
+	}
+	if len(db.pending.changes) == 0 {
+		if ended > 0 {
+			db.change(func(r *recent) { r.epoch += ended })
+		}
+		return -1, nil
 	}
 	if err := db.logPending(); err != nil {
 		return spoiler, err
@@ -70,6 +81,7 @@ func (db *DB) commitOnce(jobs []*job) (spoiler int, err error) {
 	db.change(func(r *recent) {
 		r.layers[0].add(db.pending.changes, r.seq+1)
 		r.seq++
+		r.epoch += ended // in the same moment, for r is replaced at once
 	})
 	db.pending.reset() // its records may be large, and the next group far
 	if db.log.end >= mergeFrom || !db.since.IsZero() && db.at.Sub(db.since).Abs() >= mergeAfter {

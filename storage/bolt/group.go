@@ -36,6 +36,9 @@ type job struct {
 	// added is how many records the write adds, which sets the pace of the sweep.
 	added int
 
+	// takesBack tells that the write ends the epoch.
+	takesBack bool
+
 	// apply judges, then changes. It may be run again from the start, in another
 	// transaction.
 	apply func(t *txn) error

@@ -156,6 +156,8 @@ func (l *layer) into(t *txn) error {
 type recent struct {
 	layers []*layer
 	seq    uint64
+	epoch  uint64 // see DB.Epoch
+	closed bool
 }
 
 // find returns what is filed under key, nil if that was removed. known is false if nothing

@@ -33,6 +33,13 @@ func (db *DB) Consent(ctx context.Context, subject, clientID string) (*storage.C
 	return one[storage.Consent](ctx, db, consents, consentKey(subject, clientID))
 }
 
+// Epoch returns the number of the present epoch; see storage.Epochs. It grows in the very
+// moment in which readers see what ended the one before.
+func (db *DB) Epoch(of any) (epoch uint64, known bool) {
+	now := db.recent.Load()
+	return now.epoch, of == any(db) && !now.closed
+}
+
 // one reads one record, at one moment.
 func one[T any](ctx context.Context, db *DB, b bucket, key []byte) (record *T, err error) {
 	if err := ctx.Err(); err != nil {

@@ -35,9 +35,10 @@ func (db *DB) Commit(ctx context.Context, w storage.Write) error {
 		return err
 	}
 	return db.write(ctx, &job{
-		at:    w.At,
-		added: len(w.Codes) + len(w.Grants) + len(w.Tokens),
-		apply: func(t *txn) error { return apply(t, &w, additions) },
+		at:        w.At,
+		added:     len(w.Codes) + len(w.Grants) + len(w.Tokens),
+		takesBack: w.TakesBack(),
+		apply:     func(t *txn) error { return apply(t, &w, additions) },
 	})
 }
 

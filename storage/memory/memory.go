@@ -25,12 +25,16 @@ type Store struct {
 	ended    map[pair]time.Time // with no client: for all of them
 	ring     storage.KeyRing
 	due      due
+	epoch    uint64
 }
 
 // pair is a subject and a client.
 type pair struct{ subject, clientID string }
 
-var _ storage.Store = (*Store)(nil)
+var (
+	_ storage.Store  = (*Store)(nil)
+	_ storage.Epochs = (*Store)(nil)
+)
 
 // New returns an empty store.
 func New() *Store {

@@ -45,6 +45,13 @@ func (s *Store) Keys(ctx context.Context) (*storage.KeyRing, error) {
 	return &ring, nil
 }
 
+// Epoch returns the number of the present epoch; see storage.Epochs.
+func (s *Store) Epoch(of any) (epoch uint64, known bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.epoch, of == any(s) && !s.closed
+}
+
 // ListClients returns up to limit clients whose ID sorts after the given one.
 func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]storage.Client, error) {
 	return list(ctx, s, s.clients, after, limit, copyClient, func(c storage.Client) (string, bool) {

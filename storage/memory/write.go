@@ -15,6 +15,7 @@ func (s *Store) PutClient(ctx context.Context, client storage.Client) error {
 		return err
 	}
 	s.clients[client.ID] = copyClient(client)
+	s.epoch++
 	return nil
 }
 
@@ -25,6 +26,7 @@ func (s *Store) DeleteClient(ctx context.Context, clientID string) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
+	s.epoch++
 	if _, ok := s.clients[clientID]; !ok {
 		return storage.ErrNotFound
 	}
@@ -58,6 +60,9 @@ func (s *Store) Commit(ctx context.Context, w storage.Write) error {
 		return err
 	}
 	s.apply(&w)
+	if w.TakesBack() {
+		s.epoch++
+	}
 	s.sweep(w.At, sweepStep+2*(len(w.Codes)+len(w.Grants)+len(w.Tokens)))
 	return nil
 }

@@ -45,7 +45,8 @@ func TestMutants(t *testing.T) {
 // not be caught for a reason of their own.
 func TestSoundBackend(t *testing.T) {
 	for what, sound := range map[string]mutant{
-		"whole": {open: func() storage.Store { return memory.New() }, persists: true},
+		"whole":    {open: func() storage.Store { return memory.New() }, persists: true},
+		"counting": {open: counted(after)},
 		"split": {split: true, open: func() storage.Store {
 			codes, rest := memory.New(), memory.New()
 			return storage.Join(rest, codes, rest, rest)
