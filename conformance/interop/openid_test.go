@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -58,5 +60,34 @@ func newOpenIDHost(t *testing.T, configure ...func(*authz.Config)) *openIDHost {
 		c.Clock = h.now
 	}
 	h.host = newHost(t, append([]func(*authz.Config){withOpenID}, configure...)...)
+	h.Config.Handler.(*http.ServeMux).HandleFunc("POST /clock", func(w http.ResponseWriter, r *http.Request) {
+		seconds, err := strconv.ParseInt(r.FormValue("seconds"), 10, 64)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		h.ahead.Store(seconds * int64(time.Second))
+		w.WriteHeader(http.StatusNoContent)
+	})
 	return h
+}
+
+// The same libraries as in TestJavaScript, as sites that sign users in.
+func TestJavaScriptOpenID(t *testing.T) {
+	for _, script := range []string{"oauth4webapi_openid.mjs", "openid_client_openid.mjs"} {
+		t.Run(strings.TrimSuffix(script, ".mjs"), func(t *testing.T) {
+			h := newOpenIDHost(t)
+			cases := strings.Fields(node(t, h.env(), script, "-list"))
+			if len(cases) < 5 {
+				t.Fatalf("only %q", cases)
+			}
+			for _, name := range cases {
+				at := h
+				if name == "key_rotation" { // which moves the clock
+					at = newOpenIDHost(t)
+				}
+				t.Run(name, func(t *testing.T) { node(t, at.env(), script, name) })
+			}
+		})
+	}
 }
