@@ -37,6 +37,9 @@ func newPerson(raw string, idToken *oidc.IDToken, info *oidc.UserInfo) (*person,
 			return nil, fmt.Errorf("unreadable claims: %w", err)
 		}
 	}
+	if told.Name == "" { // which the user may keep back
+		told.Name = idToken.Subject
+	}
 	return &person{
 		Name: told.Name, SignedInAt: time.Unix(said.AuthTime, 0), ConfirmedAt: idToken.IssuedAt,
 		IDToken: list(inToken), UserInfo: list(inInfo), subject: idToken.Subject, hint: raw,
