@@ -3,14 +3,10 @@ package interop_test
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/grantor-oauth/grantor/authz"
-	"github.com/grantor-oauth/grantor/conformance/browser"
 )
 
 // signInPage signs in with oidc-client-ts, and then asks twice in a frame that nobody sees
@@ -54,17 +50,11 @@ const signInPage = `<!doctype html>
 // brings the host's session cookie is up to the cookie and the browser: a page of another site
 // gets login_required where the cookie is SameSite=Lax, or third-party cookies are kept apart.
 func TestOIDCClientTS_openID(t *testing.T) {
-	dir, err := installed()
-	if err != nil {
-		skip(t, err)
-	}
-	mux := http.NewServeMux()
-	app := httptest.NewServer(mux)
-	defer app.Close()
+	app, mux := newApp(t)
 	var signedOut atomic.Bool
 	h := newOpenIDHost(t, func(c *authz.Config) {
 		c.Clients = append(c.Clients, authz.Client{
-			ID: "page", RedirectURIs: []string{app.URL + "/callback", app.URL + "/silent"}, AllowedOrigins: []string{app.URL},
+			ID: "page", RedirectURIs: []string{app + "/callback", app + "/silent"}, AllowedOrigins: []string{app},
 			Scopes: []string{"openid", "profile", "email"}, FirstParty: true, ApplicationType: "native",
 		})
 		login := c.Login
@@ -80,15 +70,7 @@ func TestOIDCClientTS_openID(t *testing.T) {
 		fmt.Fprintf(w, signInPage, h.URL)
 	})
 	mux.HandleFunc("POST /sign-out", func(http.ResponseWriter, *http.Request) { signedOut.Store(true) })
-	mux.HandleFunc("/oidc-client-ts.min.js", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFile(w, r, filepath.Join(dir, "node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js"))
-	})
-	p := browser.Open(t, app.URL+"/")
-	p.Await("document.title !== ''")
-	title, _ := p.Eval("document.title").(string)
-	if !strings.HasPrefix(title, "{") {
-		t.Fatalf("%s\n%s", title, strings.Join(p.Problems(), "\n"))
-	}
+	p := outcome(t, app+"/")
 	for name, want := range map[string]string{
 		"sub": "ana", "email": "ana@example.com", "name": "Ana Example", "refreshable": "false",
 		"renewedSub": "ana", "another": "true", "later": "login_required",
