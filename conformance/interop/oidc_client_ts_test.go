@@ -45,19 +45,40 @@ const page = `<!doctype html>
 })()
 </script>`
 
-// oidc-client-ts in a browser, on an origin of its own: redirect, PKCE, the token endpoint by
-// CORS, refresh, revocation.
-func TestOIDCClientTS(t *testing.T) {
+// newApp is an origin of its own, which serves oidc-client-ts. The pages are the test's.
+func newApp(t *testing.T) (string, *http.ServeMux) {
+	t.Helper()
 	dir, err := installed()
 	if err != nil {
 		skip(t, err)
 	}
 	mux := http.NewServeMux()
+	mux.HandleFunc("/oidc-client-ts.min.js", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, filepath.Join(dir, "node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js"))
+	})
 	app := httptest.NewServer(mux)
-	defer app.Close()
+	t.Cleanup(app.Close)
+	return app.URL, mux
+}
+
+// outcome opens a page, and waits until its title is what it has found out, as JSON.
+func outcome(t *testing.T, address string) *browser.Page {
+	t.Helper()
+	p := browser.Open(t, address)
+	p.Await("document.title !== ''")
+	if title, _ := p.Eval("document.title").(string); !strings.HasPrefix(title, "{") {
+		t.Fatalf("%s\n%s", title, strings.Join(p.Problems(), "\n"))
+	}
+	return p
+}
+
+// oidc-client-ts in a browser, on an origin of its own: redirect, PKCE, the token endpoint by
+// CORS, refresh, revocation.
+func TestOIDCClientTS(t *testing.T) {
+	app, mux := newApp(t)
 	h := newHost(t, func(c *authz.Config) {
 		c.Clients = append(c.Clients, authz.Client{
-			ID: "page", RedirectURIs: []string{app.URL + "/callback"}, AllowedOrigins: []string{app.URL},
+			ID: "page", RedirectURIs: []string{app + "/callback"}, AllowedOrigins: []string{app},
 			Scopes: []string{"read", "offline_access"}, FirstParty: true, ApplicationType: "native",
 		})
 		c.Consent = func(context.Context, *authz.ConsentRequest) (authz.Decision, error) { return authz.Allow, nil }
@@ -66,15 +87,7 @@ func TestOIDCClientTS(t *testing.T) {
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprintf(w, page, h.URL, h.URL+"/.well-known/oauth-authorization-server")
 	})
-	mux.HandleFunc("/oidc-client-ts.min.js", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFile(w, r, filepath.Join(dir, "node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js"))
-	})
-	p := browser.Open(t, app.URL+"/")
-	p.Await("document.title !== ''")
-	title, _ := p.Eval("document.title").(string)
-	if !strings.HasPrefix(title, "{") {
-		t.Fatalf("%s\n%s", title, strings.Join(p.Problems(), "\n"))
-	}
+	p := outcome(t, app+"/")
 	for name, want := range map[string]string{"rotated": "true", "scope": "read offline_access"} {
 		if got := p.Eval("String(JSON.parse(document.title)." + name + ")"); got != want {
 			t.Errorf("%s: %v, want %s", name, got, want)
