@@ -113,6 +113,7 @@ type ClientInformation struct {
 	UserInfoSignedResponseAlg string `json:"userinfo_signed_response_alg,omitempty"`
 	DefaultMaxAge             int64  `json:"default_max_age,omitempty"` // seconds
 	SubjectType               string `json:"subject_type,omitempty"`
+	SectorIdentifierURI       string `json:"sector_identifier_uri,omitempty"`
 
 	// RejectedRedirectURIs were sent and not registered.
 	RejectedRedirectURIs []RejectedRedirectURI `json:"rejected_redirect_uris,omitempty"`
@@ -287,7 +288,11 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		if i.IDTokenSignedResponseAlg == "" {
 			i.IDTokenSignedResponseAlg = idTokenAlg
 		}
-		i.DefaultMaxAge, i.SubjectType = int64(c.DefaultMaxAge/time.Second), "public"
+		i.DefaultMaxAge = int64(c.DefaultMaxAge / time.Second)
+		i.SubjectType, i.SectorIdentifierURI = c.SubjectType, c.SectorIdentifierURI
+		if i.SubjectType == "" {
+			i.SubjectType = subjectPublic
+		}
 	}
 	if slices.Contains(i.GrantTypes, grantAuthorizationCode) {
 		i.ResponseTypes = []string{"code"}
