@@ -133,5 +133,5 @@ func (a *authorization) recent(u *User) bool {
 // wish that is passed on once.
 func (a *authorization) fits(u *User) bool {
 	return a.recent(u) && (a.remembers ||
-		(len(a.wanted.ACRValues) == 0 || slices.Contains(a.wanted.ACRValues, u.ACR)) && (a.expected == "" || a.expected == u.Subject))
+		(len(a.wanted.ACRValues) == 0 || slices.Contains(a.wanted.ACRValues, u.ACR)) && a.expects(u))
 }

@@ -139,13 +139,16 @@ func impersonable(c *Client, redirectURI string) bool {
 }
 
 // RegisterClient checks a client and stores it, replacing one with the same ID. The
-// error names every field that is wrong.
+// error names every field that is wrong. A SectorIdentifierURI is fetched.
 func (s *Server) RegisterClient(ctx context.Context, c Client) error {
 	if err := s.checkClient(&c); err != nil {
 		return err
 	}
 	if _, taken := s.clients[c.ID]; taken {
 		return fmt.Errorf("authz: client %q is registered in Config.Clients; change it there", c.ID)
+	}
+	if err := s.checkSectorDocument(ctx, &c); err != nil {
+		return fmt.Errorf("authz: client %q: SectorIdentifierURI: %w", c.ID, err)
 	}
 	if c.CreatedAt.IsZero() {
 		c.CreatedAt = s.now().UTC()
@@ -185,6 +188,7 @@ func (s *Server) checkClient(c *Client) error {
 		fault("RedirectURIs", "is empty; name at least one, or leave authorization_code out of GrantTypes")
 	}
 	s.checkClientAuth(c, grants, fault)
+	s.checkSubjectType(c, fault)
 	for _, scope := range c.Scopes {
 		if _, known := s.config.Scopes[scope]; !known {
 			fault("Scopes", "%q is not in Config.Scopes; add it there or take it out here", scope)

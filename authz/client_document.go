@@ -268,6 +268,9 @@ func (d *documents) parse(id string, body []byte) (*proposal, error) {
 		err = m.grants(c, []string{grantAuthorizationCode, grantRefreshToken})
 	}
 	if err == nil {
+		err = d.sectorMetadata(c)
+	}
+	if err == nil {
 		err = m.scope(c, d.config.ClientIDMetadata.Scopes)
 	}
 	if err != nil {
@@ -276,6 +279,12 @@ func (d *documents) parse(id string, body []byte) (*proposal, error) {
 	if fault := d.checkClient(c); fault != nil {
 		return nil, badDocument("client_document_invalid", "what it says does not fit together, or is not supported here").
 			because(fmt.Errorf("%w; redirect URIs left out: %q", fault, p.rejected))
+	}
+	switch fault := d.checkSectorDocument(context.Background(), c); {
+	case errors.Is(fault, errSector):
+		return nil, badDocument("client_sector_invalid", "what its sector_identifier_uri leads to is not a JSON array that holds all of its redirect_uris").because(fault)
+	case fault != nil:
+		return nil, fault // as if the document itself had not been had
 	}
 	return p, nil
 }

@@ -70,6 +70,9 @@ func (s *Server) propose(ctx context.Context, body []byte, previous *Client) (*p
 	if slices.Contains(c.GrantTypes, grantAuthorizationCode) && len(c.RedirectURIs) == 0 {
 		return nil, failed(invalidRedirectURI, "redirect_uris_missing", "The client metadata redirect_uris is missing. The authorization code grant needs it.")
 	}
+	if err := s.sectorMetadata(c); err != nil {
+		return nil, err
+	}
 	if err := m.scope(c, r.Scopes); err != nil {
 		return nil, err
 	}
@@ -102,7 +105,13 @@ func (s *Server) accept(ctx context.Context, p *proposal) *Error {
 	if err := s.checkClient(p.client); err != nil {
 		return failed(invalidClientMetadata, "metadata_contradictory", "The client metadata does not fit together, or is not supported here.").because(err)
 	}
-	return s.askPolicy(ctx, s.config.Registration.Policy, p)
+	if err := s.askPolicy(ctx, s.config.Registration.Policy, p); err != nil {
+		return err
+	}
+	if err := s.checkSectorDocument(ctx, p.client); err != nil { // last, because it asks somebody else
+		return badMetadata("sector_identifier_uri", "must lead to a JSON array of strings that holds every one of redirect_uris").because(err)
+	}
+	return nil
 }
 
 // askPolicy is for both kinds of clients that describe themselves.

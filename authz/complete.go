@@ -84,8 +84,12 @@ func (c *Config) complete() error {
 	if c.EncryptionKey != nil && len(c.EncryptionKey) != 32 {
 		fault("EncryptionKey", "has %d bytes; it must have 32 random ones", len(c.EncryptionKey))
 	}
+	if c.PairwiseKey != nil && len(c.PairwiseKey) != 32 {
+		fault("PairwiseKey", "has %d bytes; it must have 32 random ones that never change, made once with: openssl rand -base64 32", len(c.PairwiseKey))
+	}
 	// What the host does to its own copies afterwards must not reach the server.
-	c.EncryptionKey, c.Scopes = bytes.Clone(c.EncryptionKey), maps.Clone(c.Scopes)
+	c.EncryptionKey, c.PairwiseKey = bytes.Clone(c.EncryptionKey), bytes.Clone(c.PairwiseKey)
+	c.Scopes = maps.Clone(c.Scopes)
 	c.SigningAlgorithms = slices.Clone(c.SigningAlgorithms)
 	for _, origin := range c.AllowedOrigins {
 		if origin != "*" && !isOrigin(origin) {

@@ -171,6 +171,13 @@ type Config struct {
 	// clients with client_secret_jwt; see SealSecret.
 	EncryptionKey []byte
 
+	// PairwiseKey, 32 random bytes, lets clients have pairwise subjects (Client.SubjectType,
+	// OpenID Connect Core §8.1). Make it once, with openssl rand -base64 32, and keep it for
+	// as long as there are users: it is the one key that is never changed, because with
+	// another every user is a stranger to those clients. Whoever has it can tell which
+	// subjects are one user's. Nil for public subjects only.
+	PairwiseKey []byte
+
 	// AllowedOrigins may call the token and revocation endpoints from a browser
 	// (CORS), in addition to those of each client in Clients. A client that lives in
 	// Storage needs its origins here too, because a preflight request does not say

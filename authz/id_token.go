@@ -68,6 +68,11 @@ func (a *authorization) checkOpenID(ctx context.Context) *Error {
 	if !a.asksOpenID() {
 		return nil
 	}
+	if pairwise(a.client) { // while nothing is lost yet
+		if _, refused := a.sectorFor(a.client); refused != nil {
+			return refused
+		}
+	}
 	if len(a.nonce()) > maxNonce {
 		return failed(invalidRequest, "nonce_too_long", "The nonce parameter is too long.")
 	}
@@ -136,12 +141,23 @@ func (s *Server) readIDToken(ctx context.Context, token string) (said idTokenCla
 // (OpenID Connect Core §3.1.2.2, §5.5.1.1).
 func (a *authorization) checkUser(u *User) *Error {
 	switch {
-	case a.expected != "" && a.expected != u.Subject:
+	case !a.expects(u):
 		return failed(loginRequired, "signed_in_as_another", "Another user is signed in than the one that the client means.")
 	case a.claims != nil && a.claims.IDToken["acr"] != nil && a.claims.IDToken["acr"].Essential && !slices.Contains(a.claims.IDToken["acr"].texts(), u.ACR):
 		return failed(unmetAuthentication, "acr_not_met", "The user has not signed in in the way that the client insists on.")
 	}
 	return nil
+}
+
+// expects reports whether the user is the one whom the client means, if it means one. It names
+// them as it knows them: the host's own name is no match for a client with pairwise subjects,
+// which could otherwise find it out by guessing.
+func (a *authorization) expects(u *User) bool {
+	if a.expected == "" {
+		return true
+	}
+	known, refused := a.subjectFor(a.client, u.Subject)
+	return refused == nil && known == a.expected
 }
 
 // unmetAuthentication is the code of OpenID Connect Core Error Code
@@ -163,8 +179,12 @@ func (p *tokenPolicy) addIDToken(ctx context.Context, issued *engine.Issued) *Er
 	if algorithm == "" {
 		algorithm = idTokenAlg
 	}
+	subject, refused := p.subjectFor(p.client, issued.Grant.Subject)
+	if refused != nil {
+		return refused
+	}
 	at := p.clock.issuedAt(p.at)
-	claims["iss"], claims["sub"], claims["aud"] = p.config.Issuer, issued.Grant.Subject, p.client.ID
+	claims["iss"], claims["sub"], claims["aud"] = p.config.Issuer, subject, p.client.ID
 	claims["iat"], claims["exp"] = at.Unix(), at.Add(p.config.Lifetimes.IDToken).Unix()
 	claims["at_hash"] = halfHash(algorithm, issued.AccessToken)
 	if issued.Nonce != "" {

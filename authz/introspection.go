@@ -40,12 +40,15 @@ func (s *Server) introspect(ctx context.Context, req *Request) (Introspection, *
 	if token == "" {
 		return nil, client, missing("token")
 	}
-	found, err := s.verify(ctx, token)
-	if verified := found.token; err == nil {
+	found, err := s.verifyWithGrant(ctx, token)
+	if verified, grant := found.token, found.grant; err == nil {
 		if !mayIntrospect(client, verified) {
 			return inactive(), client, nil
 		}
 		answer := s.describe(verified)
+		if refused := s.tellAsKnown(answer, client, grant); refused != nil {
+			return nil, client, refused
+		}
 		if at := client.ResourceServerFor; len(at) > 0 { // RFC 9701 §5: only what concerns it
 			answer["scope"] = strings.Join(s.scopesAt(within(verified.Audience, at), verified.Scopes), " ")
 		}
@@ -54,11 +57,28 @@ func (s *Server) introspect(ctx context.Context, req *Request) (Introspection, *
 	if !errors.Is(err, resource.ErrInvalidToken) {
 		return nil, client, unavailable(err)
 	}
-	answer, err := s.introspectRefreshToken(ctx, client, token)
+	answer, grant, err := s.introspectRefreshToken(ctx, client, token)
 	if err != nil {
 		return nil, client, unavailable(err)
 	}
+	if refused := s.tellAsKnown(answer, client, grant); refused != nil {
+		return nil, client, refused
+	}
 	return answer, client, nil
+}
+
+// tellAsKnown replaces what a client with pairwise subjects must not learn of the user of a
+// grant, who is nil for tokens that are about no user. Those who act (RFC 8693 §4.1) may be
+// other users, or clients: it has no name for them.
+func (s *Server) tellAsKnown(answer Introspection, client *Client, grant *storage.Grant) (refused *Error) {
+	if !pairwise(client) {
+		return nil
+	}
+	delete(answer, "act")
+	if grant != nil {
+		answer["sub"], refused = s.subjectFor(client, grant.Subject)
+	}
+	return refused
 }
 
 // mayIntrospect reports whether a client may learn about an access token (RFC 7662 §2.2, §4,
@@ -117,24 +137,24 @@ func tokenTypeOf(confirmation any) string {
 
 // introspectRefreshToken answers for a client's own refresh token. A resource server
 // that is shown one learns nothing: it has no business with it.
-func (s *Server) introspectRefreshToken(ctx context.Context, client *Client, token string) (Introspection, error) {
+func (s *Server) introspectRefreshToken(ctx context.Context, client *Client, token string) (Introspection, *storage.Grant, error) {
 	record, err := s.config.Storage.Token(ctx, digestOf(token))
 	if errors.Is(err, storage.ErrNotFound) {
-		return inactive(), nil
+		return inactive(), nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if record.Kind != storage.RefreshToken || record.ClientID != client.ID || !record.RevokedAt.IsZero() ||
 		!record.ConsumedAt.IsZero() || !s.now().Before(record.ExpiresAt) {
-		return inactive(), nil
+		return inactive(), nil, nil
 	}
 	grant, err := s.config.Storage.Grant(ctx, record.GrantID)
 	if errors.Is(err, storage.ErrNotFound) || (err == nil && !grant.RevokedAt.IsZero()) {
-		return inactive(), nil
+		return inactive(), nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	answer := Introspection{
 		"active": true, "iss": s.config.Issuer, "sub": grant.Subject, "client_id": client.ID,
@@ -144,5 +164,5 @@ func (s *Server) introspectRefreshToken(ctx context.Context, client *Client, tok
 	if len(grant.AuthorizationDetails) > 0 { // RFC 9396 §9.2
 		answer["authorization_details"] = json.RawMessage(grant.AuthorizationDetails)
 	}
-	return answer, nil
+	return answer, grant, nil
 }

@@ -76,7 +76,11 @@ func (s *Server) EndSession(ctx context.Context, req *LogoutRequest) (*LogoutRes
 		return nil, s.report(ctx, broken("login_hook_failed", err), l.clientID(), "")
 	case user == nil:
 		return l.done(), nil
-	case user.Subject == l.subject:
+	}
+	switch meant, refused := s.means(l, user); {
+	case refused != nil:
+		return nil, s.report(ctx, refused, l.clientID(), user.Subject)
+	case meant:
 		return s.signOut(ctx, req.Writer, req.HTTP, l, user)
 	}
 	prompt, refused := s.promptLogout(ctx, req, l, user)
@@ -84,6 +88,15 @@ func (s *Server) EndSession(ctx context.Context, req *LogoutRequest) (*LogoutRes
 		return nil, s.report(ctx, refused, l.clientID(), user.Subject)
 	}
 	return &LogoutResponse{Confirm: prompt}, nil
+}
+
+// means reports whether the ID token is about this user, whatever the client calls them.
+func (s *Server) means(l *logoutState, user *User) (bool, *Error) {
+	if l.subject == "" {
+		return false, nil
+	}
+	known, refused := s.subjectFor(l.client, user.Subject)
+	return known == l.subject, refused
 }
 
 func (l *logoutState) clientID() string {

@@ -180,6 +180,23 @@ func TestRPInitiatedLogout_Section2_confirmation(t *testing.T) {
 	wantRefusal(t, err, "server_error logout_hook_failed")
 }
 
+// A client with pairwise subjects means the user by its own name for them (OpenID Connect Core
+// §8).
+func TestRPInitiatedLogout_Section2_pairwise(t *testing.T) {
+	l := newLeaver(t, withPairwise)
+	l.change(t, web, func(c *authz.Client) { c.SubjectType = "pairwise" })
+	hint := l.login(t, web).IDToken
+	response, err := l.leave(set("id_token_hint", hint))
+	if got := l.outcome(t, response, err); got != "done" || l.ended != 1 {
+		t.Errorf("%s, ended %d times", got, l.ended)
+	}
+	l.host.SignIn("ben")
+	response, err = l.leave(set("id_token_hint", hint))
+	if got := l.outcome(t, response, err); got != "ask" {
+		t.Errorf("another user: %s", got)
+	}
+}
+
 // What is registered, by the host and by a client itself.
 func TestRPInitiatedLogout_Section3_1(t *testing.T) {
 	l := newLeaver(t, open())

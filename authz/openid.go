@@ -109,7 +109,7 @@ const maxUserClaims = 32 << 10
 func (s *Server) describeOpenID(m *Metadata, base string) {
 	no := false
 	m.UserInfoEndpoint = base + "/userinfo"
-	m.SubjectTypesSupported = []string{"public"}
+	m.SubjectTypesSupported = s.config.subjectTypes()
 	m.IDTokenSigningAlgValuesSupported = slices.Clone(s.config.SigningAlgorithms)
 	m.UserInfoSigningAlgValueSupported = slices.Clone(s.config.SigningAlgorithms)
 	m.ClaimTypesSupported = []string{"normal"}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"github.com/grantor-oauth/grantor/authz/internal/fetch"
 )
 
 // openIDMetadata fills in what OpenID Connect Registration §2 adds, where that is on. Who wants an
@@ -28,11 +30,19 @@ func (s *Server) openIDMetadata(m clientMetadata, c *Client) (err *Error) {
 			return badMetadata(name, "is not supported here: answers can be signed, and not encrypted")
 		}
 	}
-	switch subjects, err := m.text("subject_type", maxMetadataText); {
-	case err != nil:
+	if c.SubjectType, err = m.text("subject_type", maxMetadataText); err != nil {
 		return err
-	case subjects != "" && subjects != "public":
-		return badMetadata("subject_type", "must be public")
+	}
+	if c.SubjectType != "" && !slices.Contains(s.config.subjectTypes(), c.SubjectType) {
+		return badMetadata("subject_type", "is none of subject_types_supported")
+	}
+	if s.config.PairwiseKey != nil { // otherwise it means nothing here
+		if c.SectorIdentifierURI, err = m.text("sector_identifier_uri", maxMetadataURL); err != nil {
+			return err
+		}
+		if c.SectorIdentifierURI != "" && fetch.Check(c.SectorIdentifierURI) != nil {
+			return badMetadata("sector_identifier_uri", "must be an https URL")
+		}
 	}
 	if c.PostLogoutRedirectURIs, err = m.texts("post_logout_redirect_uris"); err != nil {
 		return err

@@ -113,6 +113,7 @@ type ClientInformation struct {
 	UserInfoSignedResponseAlg string `json:"userinfo_signed_response_alg,omitempty"`
 	DefaultMaxAge             int64  `json:"default_max_age,omitempty"` // seconds
 	SubjectType               string `json:"subject_type,omitempty"`
+	SectorIdentifierURI       string `json:"sector_identifier_uri,omitempty"`
 
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 
@@ -290,7 +291,11 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 			i.IDTokenSignedResponseAlg = idTokenAlg
 		}
 		i.PostLogoutRedirectURIs = c.PostLogoutRedirectURIs
-		i.DefaultMaxAge, i.SubjectType = int64(c.DefaultMaxAge/time.Second), "public"
+		i.DefaultMaxAge = int64(c.DefaultMaxAge / time.Second)
+		i.SubjectType, i.SectorIdentifierURI = c.SubjectType, c.SectorIdentifierURI
+		if i.SubjectType == "" {
+			i.SubjectType = subjectPublic
+		}
 	}
 	if slices.Contains(i.GrantTypes, grantAuthorizationCode) {
 		i.ResponseTypes = []string{"code"}

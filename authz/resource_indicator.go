@@ -265,6 +265,9 @@ func (s *Server) lifetimeAt(resources []string, lifetime time.Duration) time.Dur
 // formatAt is the format of a token: what its resource can read, or else what the client
 // or the server has.
 func (s *Server) formatAt(resources []string, client *Client) string {
+	if pairwise(client) { // it could read a JWT, which has to say the host's own subject (RFC 9068 §6)
+		return "opaque"
+	}
 	for _, identifier := range resources {
 		if r := s.resource(identifier); r != nil && r.AccessTokenFormat != "" {
 			return r.AccessTokenFormat

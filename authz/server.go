@@ -51,6 +51,7 @@ type Server struct {
 	issuerKeys    *clientKeys // of Config.TrustedIssuers
 	documents     *documents  // nil if Config.ClientIDMetadata is
 	registrations registrations
+	sectors       *fetch.Fetcher
 }
 
 // New makes a server. On first start it makes the signing keys and stores them. The
@@ -78,6 +79,7 @@ func New(config Config) (*Server, error) {
 	}
 	s.clientKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
 	s.issuerKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
+	s.sectors = fetch.New(config.HTTPClient)
 	s.documents = s.newDocuments()
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix

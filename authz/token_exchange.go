@@ -120,7 +120,7 @@ func (s *Server) exchange(ctx context.Context, p *tokenPolicy) (*accessTokenAnsw
 		return nil, refused
 	}
 	if issuedType == typeJWT && s.formatAt(granted.Resources, p.client) != "jwt" {
-		return nil, failed(invalidRequest, "requested_token_type_not_supported", "The requested_token_type is not supported for this resource.")
+		return nil, failed(invalidRequest, "requested_token_type_not_supported", "The requested_token_type is not supported for this client at this resource.")
 	}
 	expiresAt := earlier(p.AccessTokenExpiresAt(subject.grant, granted.Resources), subject.ExpiresAt)
 	if actor != nil {

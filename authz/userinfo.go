@@ -77,7 +77,9 @@ func (s *Server) userInfo(ctx context.Context, accessToken string) (*UserInfo, s
 	if claims == nil {
 		claims = map[string]any{}
 	}
-	claims["sub"] = token.Subject
+	if claims["sub"], refused = s.subjectFor(client, token.Subject); refused != nil {
+		return nil, client.ID, refused
+	}
 	info := &UserInfo{Claims: claims}
 	if client.UserInfoSignedResponseAlg != "" {
 		if info.JWT, refused = s.signUserInfo(ctx, client, claims); refused != nil {

@@ -107,6 +107,19 @@ type Client struct {
 	// (OpenID Connect Registration §2).
 	DefaultMaxAge time.Duration `cbor:"52,keyasint,omitempty" json:"default_max_age,omitempty"`
 
+	// SubjectType is what the client calls users: "pairwise" for names that clients of other
+	// sectors do not know (OpenID Connect Core §8), "public", or empty for that, for the host's
+	// own. Who is called something else before and after a change of it, or of the sector, is
+	// a stranger to the client. The access tokens of a pairwise client are opaque, because it
+	// could read a JWT; resource servers introspect them, and learn the host's own subject.
+	SubjectType string `cbor:"63,keyasint,omitempty" json:"subject_type,omitempty"`
+
+	// SectorIdentifierURI is an https URL whose host is the sector of a pairwise client. There
+	// is a JSON array of redirect URIs with all of the client's in it, which is looked at when
+	// the client is registered or changed, except in authz.Config.Clients (OpenID Connect
+	// Registration §5). Empty makes the one host of the redirect URIs the sector.
+	SectorIdentifierURI string `cbor:"64,keyasint,omitempty" json:"sector_identifier_uri,omitempty"`
+
 	// ApplicationType is "native" for an application on the user's device, for
 	// which loopback and private-use-scheme redirects are allowed (RFC 8252), or
 	// "web", the default.
