@@ -27,11 +27,15 @@ type authorization struct {
 	resources   []string // their identifiers
 	details     []detail // RFC 9396
 
-	// pushed is the record of a pushed request; reference, what stands for it in URLs. Both
-	// are nil for one that came by itself. answering tells that the consent page of this
+	// pushed is the record of a pushed request, nil for one that was not; signed tells that
+	// the parameters come from a request object. reference is what stands for either in URLs,
+	// nil for parameters that came by themselves. asked is when the request came first: what
+	// is behind a reference may come again. answering tells that the consent page of this
 	// request comes back, maybe for the second time.
 	pushed    *storage.Code
+	signed    bool
 	reference url.Values
+	asked     time.Time
 	answering bool
 
 	claims    *claimsRequest // OpenID Connect Core §5.5; nil for none
@@ -46,7 +50,7 @@ type authorization struct {
 }
 
 func (s *Server) newAuthorization(params url.Values, at time.Time) *authorization {
-	return &authorization{Server: s, params: params, path: s.paths.authorization, at: at, unendedSince: at}
+	return &authorization{Server: s, params: params, path: s.paths.authorization, at: at, asked: at, unendedSince: at}
 }
 
 // check is one thing that must hold of an authorization request.
@@ -60,8 +64,9 @@ type check func(*authorization, context.Context) *Error
 var (
 	checksBeforeRedirect = []check{
 		(*authorization).checkPushedRequest,
-		(*authorization).checkState,
 		(*authorization).checkClient,
+		(*authorization).checkRequestObject,
+		(*authorization).checkState,
 		(*authorization).checkRedirectURI,
 	}
 	checksAfterRedirect = []check{
@@ -69,6 +74,7 @@ var (
 		(*authorization).checkResponseMode, // by which the others are answered
 		(*authorization).checkUnsupported,
 		(*authorization).checkWasPushed,
+		(*authorization).checkWasSigned,
 		(*authorization).checkResponseType,
 		(*authorization).checkCodeChallenge,
 		(*authorization).checkDPoPKey,
@@ -201,10 +207,11 @@ func (a *authorization) checkRedirectURI(context.Context) *Error {
 // checkParameters: RFC 6749 §3.1, no parameter more than once.
 func (a *authorization) checkParameters(context.Context) *Error { return checkParameters(a.params) }
 
-// checkUnsupported: OpenID Connect Core §3.1.2.6. Ignoring a request object would
-// mean to act on parameters that the client did not mean.
+// checkUnsupported: OpenID Connect Core §3.1.2.6. Ignoring a reference to a request object
+// would mean to act on parameters that the client did not mean. What it refers to is nowhere
+// fetched: whoever does not want the request in the URL can push it.
 func (a *authorization) checkUnsupported(context.Context) *Error {
-	for _, name := range []string{"request", "request_uri", "registration"} {
+	for _, name := range []string{"request_uri", "registration"} {
 		if once(a.params, name) != "" {
 			return failed(name+"_not_supported", name+"_not_supported", "The "+name+" parameter is not supported.")
 		}

@@ -214,6 +214,7 @@ func (s *Server) checkClient(c *Client) error {
 			fault(field, "%q is not in Config.SigningAlgorithms; add it there", alg)
 		}
 	}
+	s.checkRequestObjects(c, usesCode && len(c.RedirectURIs) > 0, fault)
 	if c.DefaultMaxAge < 0 {
 		fault("DefaultMaxAge", "is %v; it must not be negative", c.DefaultMaxAge)
 	}

@@ -167,6 +167,7 @@ func (m clientMetadata) describe(c *Client) (err *Error) {
 		"tls_client_auth_san_email": &c.TLSClientAuthSANEmail,
 
 		"introspection_signed_response_alg": &c.IntrospectionSignedResponseAlg,
+		"request_object_signing_alg":        &c.RequestObjectSigningAlg,
 	} {
 		take(field, name, func() (string, *Error) { return m.text(name, maxMetadataText) })
 	}
@@ -179,6 +180,7 @@ func (m clientMetadata) describe(c *Client) (err *Error) {
 		"tls_client_certificate_bound_access_tokens": &c.TLSClientCertificateBoundAccessTokens,
 		"dpop_bound_access_tokens":                   &c.DPoPBoundAccessTokens,
 		"require_pushed_authorization_requests":      &c.RequirePushedAuthorizationRequests,
+		"require_signed_request_object":              &c.RequireSignedRequestObject,
 	} {
 		if err == nil {
 			*field, err = m.flag(name)
@@ -189,6 +191,9 @@ func (m clientMetadata) describe(c *Client) (err *Error) {
 		if _, there := m[name]; err == nil && there {
 			err = badMetadata(name, "is not supported here: introspection answers can be signed, and not encrypted")
 		}
+	}
+	if err == nil {
+		err = m.requestObjects(c)
 	}
 	if err != nil {
 		return err

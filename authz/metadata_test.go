@@ -43,6 +43,8 @@ func TestRFC8414_Section2(t *testing.T) {
 			RevocationEndpointAuthSigningAlgValuesSupported:    keyAlgs,
 			IntrospectionEndpointAuthSigningAlgValuesSupported: keyAlgs,
 			IntrospectionSigningAlgValuesSupported:             []string{"ES256"},
+			RequestParameterSupported:                          true,
+			RequestObjectSigningAlgValuesSupported:             keyAlgs,
 		}
 		if !reflect.DeepEqual(m, want) {
 			t.Errorf("%s %s: %+v\nwant %+v", test.issuer, test.prefix, m, want)
@@ -102,7 +104,8 @@ func TestRFC8414_Section2_names(t *testing.T) {
 	want := strings.Fields(`authorization_endpoint authorization_response_iss_parameter_supported code_challenge_methods_supported
 		grant_types_supported introspection_endpoint introspection_endpoint_auth_methods_supported
 		introspection_endpoint_auth_signing_alg_values_supported introspection_signing_alg_values_supported issuer jwks_uri
-		protected_resources pushed_authorization_request_endpoint response_modes_supported response_types_supported revocation_endpoint revocation_endpoint_auth_methods_supported
+		protected_resources pushed_authorization_request_endpoint
+		request_object_signing_alg_values_supported request_parameter_supported request_uri_parameter_supported response_modes_supported response_types_supported revocation_endpoint revocation_endpoint_auth_methods_supported
 		revocation_endpoint_auth_signing_alg_values_supported
 		scopes_supported token_endpoint token_endpoint_auth_methods_supported
 		token_endpoint_auth_signing_alg_values_supported`)

@@ -103,6 +103,12 @@ type Client struct {
 	// (OpenID Connect Registration §2).
 	DefaultMaxAge time.Duration `cbor:"52,keyasint,omitempty" json:"default_max_age,omitempty"`
 
+	// RequestObjectSigningAlg is the one JWS algorithm of the client's request objects; empty
+	// for any that fits its keys. RequireSignedRequestObject refuses authorization requests
+	// that are not signed (RFC 9101 §10.5).
+	RequestObjectSigningAlg    string `cbor:"60,keyasint,omitempty" json:"request_object_signing_alg,omitempty"`
+	RequireSignedRequestObject bool   `cbor:"61,keyasint,omitempty" json:"require_signed_request_object,omitempty"`
+
 	// ApplicationType is "native" for an application on the user's device, for
 	// which loopback and private-use-scheme redirects are allowed (RFC 8252), or
 	// "web", the default.
