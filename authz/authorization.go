@@ -23,6 +23,7 @@ type authorization struct {
 	client      *Client
 	redirectURI string
 	formPost    bool // the answer goes by POST
+	jarm        bool // the answer is signed
 	scopes      []string
 	resources   []string // their identifiers
 	details     []detail // RFC 9396
@@ -70,8 +71,8 @@ var (
 		(*authorization).checkRedirectURI,
 	}
 	checksAfterRedirect = []check{
-		(*authorization).checkParameters,
 		(*authorization).checkResponseMode, // by which the others are answered
+		(*authorization).checkParameters,
 		(*authorization).checkUnsupported,
 		(*authorization).checkWasPushed,
 		(*authorization).checkWasSigned,
@@ -135,23 +136,38 @@ func (a *authorization) clientID() string {
 	return a.client.ID
 }
 
-// refuse sends the browser back to the client with an error (RFC 6749 §4.1.2.1).
+// refuse sends the browser back to the client with an error (RFC 6749 §4.1.2.1). A server that
+// cannot sign an error says so unsigned: there is nothing in that which is worth forging.
 func (a *authorization) refuse(ctx context.Context, e *Error, subject string) *AuthorizationResponse {
 	a.report(ctx, e, a.client.ID, subject)
-	return a.redirect(url.Values{"error": {e.Code}, "error_description": {e.Description}})
+	response, failure := a.redirect(ctx, url.Values{"error": {e.Code}, "error_description": {e.Description}})
+	if failure != nil {
+		a.report(ctx, failure, a.client.ID, subject)
+		a.jarm = false
+		response, _ = a.redirect(ctx, url.Values{"error": {failure.Code}, "error_description": {failure.Description}})
+	}
+	return response
 }
 
 // redirect sends the browser back to the client. state goes back as it came, and iss
-// tells the client which server answered (RFC 9207 §2).
-func (a *authorization) redirect(params url.Values) *AuthorizationResponse {
+// tells the client which server answered (RFC 9207 §2). Only signing can fail.
+func (a *authorization) redirect(ctx context.Context, params url.Values) (*AuthorizationResponse, *Error) {
 	if state, sent := a.params["state"]; sent && len(state) == 1 {
 		params.Set("state", state[0])
 	}
-	params.Set("iss", a.config.Issuer)
-	if a.formPost {
-		return &AuthorizationResponse{Form: &FormPost{Action: a.redirectURI, Parameters: params}}
+	if a.jarm {
+		signed, err := a.signResponse(ctx, params)
+		if err != nil {
+			return nil, err
+		}
+		params = url.Values{"response": {signed}} // with iss in it (RFC 9207 §2.4)
+	} else {
+		params.Set("iss", a.config.Issuer)
 	}
-	return &AuthorizationResponse{Redirect: withQuery(a.redirectURI, params)}
+	if a.formPost {
+		return &AuthorizationResponse{Form: &FormPost{Action: a.redirectURI, Parameters: params}}, nil
+	}
+	return &AuthorizationResponse{Redirect: withQuery(a.redirectURI, params)}, nil
 }
 
 // checkState refuses what could not be sent back.
@@ -235,19 +251,32 @@ func (a *authorization) checkResponseType(context.Context) *Error {
 	return nil
 }
 
-// checkResponseMode: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2.
-// The error goes by the default mode, never by the one refused. No browser posts a form to
+// checkResponseMode: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2, JARM
+// §2.3. The error goes by the default mode, never by the one refused. No browser posts a form to
 // a private-use scheme.
 func (a *authorization) checkResponseMode(context.Context) *Error {
-	switch once(a.params, "response_mode") {
-	case "", "query":
+	mode, signed := strings.CutSuffix(once(a.params, "response_mode"), ".jwt")
+	switch mode {
+	case "jwt": // the default of response_type=code, signed (§2.3.4)
+		if signed {
+			break
+		}
+		a.jarm = true
 		return nil
+	case "query":
+		a.jarm = signed
+		return nil
+	case "":
+		if !signed {
+			return nil
+		}
 	case "form_post":
-		if a.formPost = strings.HasPrefix(a.redirectURI, "https://") || strings.HasPrefix(a.redirectURI, "http://"); a.formPost {
+		if strings.HasPrefix(a.redirectURI, "https://") || strings.HasPrefix(a.redirectURI, "http://") {
+			a.formPost, a.jarm = true, signed
 			return nil
 		}
 	}
-	return failed(invalidRequest, "response_mode_not_supported", "The response_mode is not supported. Use query or form_post.")
+	return failed(invalidRequest, "response_mode_not_supported", "The response_mode is not supported. Use query or form_post, or one of these with .jwt.")
 }
 
 // checkCodeChallenge: RFC 7636 §4.2 to §4.4.1, for every client (RFC 9700 §2.1.1). An
@@ -370,7 +399,10 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 	}
 	write.Unended = []storage.Unended{{Subject: user.Subject, ClientID: a.client.ID, Since: a.unendedSince}}
 	a.consumePushed(write)
-	response := a.redirect(url.Values{"code": {code}})
+	response, refused := a.redirect(ctx, url.Values{"code": {code}})
+	if refused != nil {
+		return a.refuse(ctx, refused, user.Subject), nil
+	}
 	if page != nil {
 		if err := page.file(write, response); err != nil {
 			return a.refuse(ctx, broken("answer_unsealable", err), user.Subject), nil

@@ -208,7 +208,8 @@ func (s *Server) checkClient(c *Client) error {
 	}
 	for field, alg := range map[string]string{
 		"AccessTokenSigningAlg": c.AccessTokenSigningAlg, "IntrospectionSignedResponseAlg": c.IntrospectionSignedResponseAlg,
-		"IDTokenSignedResponseAlg": c.IDTokenSignedResponseAlg, "UserInfoSignedResponseAlg": c.UserInfoSignedResponseAlg,
+		"AuthorizationSignedResponseAlg": c.AuthorizationSignedResponseAlg,
+		"IDTokenSignedResponseAlg":       c.IDTokenSignedResponseAlg, "UserInfoSignedResponseAlg": c.UserInfoSignedResponseAlg,
 	} {
 		if alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
 			fault(field, "%q is not in Config.SigningAlgorithms; add it there", alg)

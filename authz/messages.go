@@ -167,6 +167,8 @@ type Metadata struct {
 	ClientIDMetadataDocumentSupported     bool              `json:"client_id_metadata_document_supported,omitempty"`
 	DPoPSigningAlgValuesSupported         []string          `json:"dpop_signing_alg_values_supported,omitempty"` // RFC 9449 §5.1
 
+	AuthorizationSigningAlgValuesSupported []string `json:"authorization_signing_alg_values_supported"` // JARM §4
+
 	// Request objects (OpenID Connect Discovery §3, RFC 9101 §10.5). Those by reference are not
 	// supported, which has to be said: where it is left out, clients take it for true.
 	RequestParameterSupported              bool     `json:"request_parameter_supported"`

@@ -29,7 +29,7 @@ func TestRFC8414_Section2(t *testing.T) {
 			IntrospectionEndpoint:                      test.base + "/introspect",
 			ScopesSupported:                            []string{"admin", "offline_access", "read", "write"},
 			ResponseTypesSupported:                     []string{"code"},
-			ResponseModesSupported:                     []string{"query", "form_post"},
+			ResponseModesSupported:                     []string{"query", "form_post", "jwt", "query.jwt", "form_post.jwt"},
 			GrantTypesSupported:                        []string{"authorization_code", "refresh_token", "client_credentials"},
 			TokenEndpointAuthMethodsSupported:          []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
 			RevocationEndpointAuthMethodsSupported:     []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
@@ -43,6 +43,7 @@ func TestRFC8414_Section2(t *testing.T) {
 			RevocationEndpointAuthSigningAlgValuesSupported:    keyAlgs,
 			IntrospectionEndpointAuthSigningAlgValuesSupported: keyAlgs,
 			IntrospectionSigningAlgValuesSupported:             []string{"ES256"},
+			AuthorizationSigningAlgValuesSupported:             []string{"ES256"},
 			RequestParameterSupported:                          true,
 			RequestObjectSigningAlgValuesSupported:             keyAlgs,
 		}
@@ -101,7 +102,7 @@ func TestRFC8414_Section2_names(t *testing.T) {
 		got = append(got, name)
 	}
 	slices.Sort(got)
-	want := strings.Fields(`authorization_endpoint authorization_response_iss_parameter_supported code_challenge_methods_supported
+	want := strings.Fields(`authorization_endpoint authorization_response_iss_parameter_supported authorization_signing_alg_values_supported code_challenge_methods_supported
 		grant_types_supported introspection_endpoint introspection_endpoint_auth_methods_supported
 		introspection_endpoint_auth_signing_alg_values_supported introspection_signing_alg_values_supported issuer jwks_uri
 		protected_resources pushed_authorization_request_endpoint

@@ -107,6 +107,7 @@ type ClientInformation struct {
 	DPoPBoundAccessTokens                 bool   `json:"dpop_bound_access_tokens,omitempty"`
 	RequirePushedAuthorizationRequests    bool   `json:"require_pushed_authorization_requests,omitempty"`
 	IntrospectionSignedResponseAlg        string `json:"introspection_signed_response_alg,omitempty"`
+	AuthorizationSignedResponseAlg        string `json:"authorization_signed_response_alg,omitempty"`
 	RequestObjectSigningAlg               string `json:"request_object_signing_alg,omitempty"`
 	RequireSignedRequestObject            bool   `json:"require_signed_request_object,omitempty"`
 
@@ -282,6 +283,7 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		DPoPBoundAccessTokens:                 c.DPoPBoundAccessTokens,
 		RequirePushedAuthorizationRequests:    c.RequirePushedAuthorizationRequests,
 		IntrospectionSignedResponseAlg:        c.IntrospectionSignedResponseAlg,
+		AuthorizationSignedResponseAlg:        c.AuthorizationSignedResponseAlg,
 		RequestObjectSigningAlg:               c.RequestObjectSigningAlg,
 		RequireSignedRequestObject:            c.RequireSignedRequestObject,
 		RejectedRedirectURIs:                  p.rejected,

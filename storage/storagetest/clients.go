@@ -31,6 +31,7 @@ func (k *kit) client(id string) storage.Client {
 		IntrospectionSignedResponseAlg: "ES256", ResourceServerFor: []string{"https://api.example/"},
 		IDTokenSignedResponseAlg: "EdDSA", UserInfoSignedResponseAlg: "RS256", DefaultMaxAge: time.Hour,
 		RequestObjectSigningAlg: "PS256", RequireSignedRequestObject: true,
+		AuthorizationSignedResponseAlg: "ES256",
 	}
 }
 
