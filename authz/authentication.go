@@ -67,12 +67,8 @@ func (a *authorization) checkAuthentication(context.Context) *Error {
 		ACRValues: strings.Fields(once(a.params, "acr_values")),
 		LoginHint: once(a.params, "login_hint"),
 	}
-	asked := a.at
-	if a.pushed != nil {
-		asked = a.pushed.IssuedAt
-	}
 	if slices.Contains(a.wanted.Prompt, "login") {
-		a.wanted.Since = asked
+		a.wanted.Since = a.asked
 	}
 	param := once(a.params, "max_age")
 	if param == "" && a.asksOpenID() && a.client.DefaultMaxAge > 0 {
@@ -83,16 +79,16 @@ func (a *authorization) checkAuthentication(context.Context) *Error {
 		if err != nil {
 			return failed(invalidRequest, "max_age_malformed", "The max_age parameter must be a number of seconds.")
 		}
-		if since := asked.Add(-time.Duration(seconds) * time.Second); since.After(a.wanted.Since) {
+		if since := a.asked.Add(-time.Duration(seconds) * time.Second); since.After(a.wanted.Since) {
 			a.wanted.Since = since
 		}
 	}
 	if seconds, err := strconv.ParseInt(once(a.params, sinceParam), 10, 63); err == nil {
 		since := time.Unix(seconds, 0)
 		a.remembers = !since.After(a.at) && !since.Before(a.earliest().Add(-maxSince))
-		// A pushed request remembers by itself when it came, and nobody at the browser
-		// loosens it.
-		if a.remembers && a.pushed == nil && since.Before(a.wanted.Since) {
+		// Of a request that was pushed or signed is known when it came, and nobody at the
+		// browser loosens it.
+		if a.remembers && a.reference == nil && since.Before(a.wanted.Since) {
 			a.wanted.Since = since
 		}
 	}

@@ -27,15 +27,20 @@ type authorization struct {
 	documentHost string // of the client's metadata document; empty for none
 	redirectURI  string
 	formPost     bool // the answer goes by POST
+	jarm         bool // the answer is signed
 	scopes       []string
 	resources    []string // their identifiers
 	details      []detail // RFC 9396
 
-	// pushed is the record of a pushed request; reference, what stands for it in URLs. Both
-	// are nil for one that came by itself. answering tells that the consent page of this
+	// pushed is the record of a pushed request, nil for one that was not; signed tells that
+	// the parameters come from a request object. reference is what stands for either in URLs,
+	// nil for parameters that came by themselves. asked is when the request came first: what
+	// is behind a reference may come again. answering tells that the consent page of this
 	// request comes back, maybe for the second time.
 	pushed    *storage.Code
+	signed    bool
 	reference url.Values
+	asked     time.Time
 	answering bool
 
 	claims    *claimsRequest // OpenID Connect Core §5.5; nil for none
@@ -50,7 +55,7 @@ type authorization struct {
 }
 
 func (s *Server) newAuthorization(params url.Values, at time.Time) *authorization {
-	return &authorization{Server: s, params: params, path: s.paths.authorization, at: at, unendedSince: at}
+	return &authorization{Server: s, params: params, path: s.paths.authorization, at: at, asked: at, unendedSince: at}
 }
 
 // check is one thing that must hold of an authorization request.
@@ -64,15 +69,17 @@ type check func(*authorization, context.Context) *Error
 var (
 	checksBeforeRedirect = []check{
 		(*authorization).checkPushedRequest,
-		(*authorization).checkState,
 		(*authorization).checkClient,
+		(*authorization).checkRequestObject,
+		(*authorization).checkState,
 		(*authorization).checkRedirectURI,
 	}
 	checksAfterRedirect = []check{
-		(*authorization).checkParameters,
 		(*authorization).checkResponseMode, // by which the others are answered
+		(*authorization).checkParameters,
 		(*authorization).checkUnsupported,
 		(*authorization).checkWasPushed,
+		(*authorization).checkWasSigned,
 		(*authorization).checkResponseType,
 		(*authorization).checkCodeChallenge,
 		(*authorization).checkDPoPKey,
@@ -134,25 +141,6 @@ func (a *authorization) clientID() string {
 	return a.client.ID
 }
 
-// refuse sends the browser back to the client with an error (RFC 6749 §4.1.2.1).
-func (a *authorization) refuse(ctx context.Context, e *Error, subject string) *AuthorizationResponse {
-	a.report(ctx, e, a.client.ID, subject)
-	return a.redirect(url.Values{"error": {e.Code}, "error_description": {e.Description}})
-}
-
-// redirect sends the browser back to the client. state goes back as it came, and iss
-// tells the client which server answered (RFC 9207 §2).
-func (a *authorization) redirect(params url.Values) *AuthorizationResponse {
-	if state, sent := a.params["state"]; sent && len(state) == 1 {
-		params.Set("state", state[0])
-	}
-	params.Set("iss", a.config.Issuer)
-	if a.formPost {
-		return &AuthorizationResponse{Form: &FormPost{Action: a.redirectURI, Parameters: params}}
-	}
-	return &AuthorizationResponse{Redirect: withQuery(a.redirectURI, params)}
-}
-
 // checkState refuses what could not be sent back.
 func (a *authorization) checkState(context.Context) *Error {
 	if len(once(a.params, "state")) > maxParameter/2 {
@@ -206,10 +194,11 @@ func (a *authorization) checkRedirectURI(context.Context) *Error {
 // checkParameters: RFC 6749 §3.1, no parameter more than once.
 func (a *authorization) checkParameters(context.Context) *Error { return checkParameters(a.params) }
 
-// checkUnsupported: OpenID Connect Core §3.1.2.6. Ignoring a request object would
-// mean to act on parameters that the client did not mean.
+// checkUnsupported: OpenID Connect Core §3.1.2.6. Ignoring a reference to a request object
+// would mean to act on parameters that the client did not mean. What it refers to is nowhere
+// fetched: whoever does not want the request in the URL can push it.
 func (a *authorization) checkUnsupported(context.Context) *Error {
-	for _, name := range []string{"request", "request_uri", "registration"} {
+	for _, name := range []string{"request_uri", "registration"} {
 		if once(a.params, name) != "" {
 			return failed(name+"_not_supported", name+"_not_supported", "The "+name+" parameter is not supported.")
 		}
@@ -231,21 +220,6 @@ func (a *authorization) checkResponseType(context.Context) *Error {
 		return failed(unauthorizedClient, "grant_type_not_allowed", "This client may not use the authorization code grant.")
 	}
 	return nil
-}
-
-// checkResponseMode: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2.
-// The error goes by the default mode, never by the one refused. No browser posts a form to
-// a private-use scheme.
-func (a *authorization) checkResponseMode(context.Context) *Error {
-	switch once(a.params, "response_mode") {
-	case "", "query":
-		return nil
-	case "form_post":
-		if a.formPost = strings.HasPrefix(a.redirectURI, "https://") || strings.HasPrefix(a.redirectURI, "http://"); a.formPost {
-			return nil
-		}
-	}
-	return failed(invalidRequest, "response_mode_not_supported", "The response_mode is not supported. Use query or form_post.")
 }
 
 // checkCodeChallenge: RFC 7636 §4.2 to §4.4.1, for every client (RFC 9700 §2.1.1). An
@@ -368,7 +342,10 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 	}
 	write.Unended = []storage.Unended{{Subject: user.Subject, ClientID: a.client.ID, Since: a.unendedSince}}
 	a.consumePushed(write)
-	response := a.redirect(url.Values{"code": {code}})
+	response, refused := a.redirect(ctx, url.Values{"code": {code}})
+	if refused != nil {
+		return a.refuse(ctx, refused, user.Subject), nil
+	}
 	if page != nil {
 		if err := page.file(write, response); err != nil {
 			return a.refuse(ctx, broken("answer_unsealable", err), user.Subject), nil

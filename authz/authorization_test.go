@@ -50,7 +50,7 @@ func TestRFC6749_Section4_1_2_1(t *testing.T) {
 		{"state not UTF-8", []edit{set("state", "\xff")}, "back: invalid_request parameter_not_text"},
 		{"response_mode fragment", []edit{set("response_mode", "fragment")}, "back: invalid_request response_mode_not_supported"},
 		{"response_mode unknown", []edit{set("response_mode", "carrier_pigeon")}, "back: invalid_request response_mode_not_supported"},
-		{"request object", []edit{set("request", "e30.e30.")}, "back: request_not_supported request_not_supported"},
+		{"request object", []edit{set("request", "e30.e30.")}, "page: invalid_request_object request_object_alg_not_allowed"},
 		{"request_uri", []edit{set("request_uri", "https://evil.example/r")}, "back: request_uri_not_supported request_uri_not_supported"},
 		{"registration", []edit{set("registration", "{}")}, "back: registration_not_supported registration_not_supported"},
 		{"prompt none login", []edit{set("prompt", "none login")}, "back: invalid_request prompt_contradictory"},

@@ -222,7 +222,8 @@ func (s *Server) checkClient(c *Client) error {
 	}
 	for field, alg := range map[string]string{
 		"AccessTokenSigningAlg": c.AccessTokenSigningAlg, "IntrospectionSignedResponseAlg": c.IntrospectionSignedResponseAlg,
-		"IDTokenSignedResponseAlg": c.IDTokenSignedResponseAlg, "UserInfoSignedResponseAlg": c.UserInfoSignedResponseAlg,
+		"AuthorizationSignedResponseAlg": c.AuthorizationSignedResponseAlg,
+		"IDTokenSignedResponseAlg":       c.IDTokenSignedResponseAlg, "UserInfoSignedResponseAlg": c.UserInfoSignedResponseAlg,
 	} {
 		if alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
 			fault(field, "%q is not in Config.SigningAlgorithms; add it there", alg)
@@ -233,6 +234,7 @@ func (s *Server) checkClient(c *Client) error {
 			fault("PostLogoutRedirectURIs", "%q: %v", raw, err)
 		}
 	}
+	s.checkRequestObjects(c, usesCode && len(c.RedirectURIs) > 0, fault)
 	if c.DefaultMaxAge < 0 {
 		fault("DefaultMaxAge", "is %v; it must not be negative", c.DefaultMaxAge)
 	}

@@ -166,6 +166,8 @@ func (m clientMetadata) describe(c *Client) (err *Error) {
 		"tls_client_auth_san_email": &c.TLSClientAuthSANEmail,
 
 		"introspection_signed_response_alg": &c.IntrospectionSignedResponseAlg,
+		"authorization_signed_response_alg": &c.AuthorizationSignedResponseAlg,
+		"request_object_signing_alg":        &c.RequestObjectSigningAlg,
 	} {
 		take(field, name, func() (string, *Error) { return m.text(name, maxMetadataText) })
 	}
@@ -178,16 +180,23 @@ func (m clientMetadata) describe(c *Client) (err *Error) {
 		"tls_client_certificate_bound_access_tokens": &c.TLSClientCertificateBoundAccessTokens,
 		"dpop_bound_access_tokens":                   &c.DPoPBoundAccessTokens,
 		"require_pushed_authorization_requests":      &c.RequirePushedAuthorizationRequests,
+		"require_signed_request_object":              &c.RequireSignedRequestObject,
 	} {
 		if err == nil {
 			*field, err = m.flag(name)
 		}
 	}
-	// RFC 9701 §6: whoever wants its answers encrypted must not get them in clear unawares.
-	for _, name := range []string{"introspection_encrypted_response_alg", "introspection_encrypted_response_enc"} {
+	// RFC 9701 §6, JARM §3: whoever wants its answers encrypted must not get them in clear unawares.
+	for _, name := range []string{
+		"introspection_encrypted_response_alg", "introspection_encrypted_response_enc",
+		"authorization_encrypted_response_alg", "authorization_encrypted_response_enc",
+	} {
 		if _, there := m[name]; err == nil && there {
-			err = badMetadata(name, "is not supported here: introspection answers can be signed, and not encrypted")
+			err = badMetadata(name, "is not supported here: answers can be signed, and not encrypted")
 		}
+	}
+	if err == nil {
+		err = m.requestObjects(c)
 	}
 	if err != nil {
 		return err

@@ -79,6 +79,9 @@ func (s *Server) propose(ctx context.Context, body []byte, previous *Client) (*p
 	if alg := c.IntrospectionSignedResponseAlg; alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
 		return nil, badMetadata("introspection_signed_response_alg", "is none of introspection_signing_alg_values_supported")
 	}
+	if alg := c.AuthorizationSignedResponseAlg; alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
+		return nil, badMetadata("authorization_signed_response_alg", "is none of authorization_signing_alg_values_supported")
+	}
 	if c.TokenEndpointAuthMethod, err = m.text("token_endpoint_auth_method", maxMetadataText); err != nil {
 		return nil, err
 	}

@@ -62,6 +62,11 @@ type Config struct {
 	// pushed (RFC 9126 §5). Clients may require it for themselves.
 	RequirePushedAuthorizationRequests bool
 
+	// RequireSignedRequestObjects refuses authorization requests that are not signed: those
+	// whose parameters are not in a request object (RFC 9101 §10.5), pushed or not. Clients may
+	// require it for themselves.
+	RequireSignedRequestObjects bool
+
 	// Clients are registered in code; they come before those in Storage and are not
 	// stored there.
 	Clients []Client

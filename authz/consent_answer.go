@@ -90,7 +90,10 @@ func (a *authorization) answerAgain(ctx context.Context, user *User, p *answered
 // deny ends the interaction with access_denied.
 func (a *authorization) deny(ctx context.Context, user *User, p *answeredPage) (*AuthorizationResponse, error) {
 	denied := failed(accessDenied, "denied_by_user", "The user denied the request.")
-	response := a.redirect(url.Values{"error": {denied.Code}, "error_description": {denied.Description}})
+	response, refused := a.redirect(ctx, url.Values{"error": {denied.Code}, "error_description": {denied.Description}})
+	if refused != nil {
+		return a.refuse(ctx, refused, user.Subject), nil
+	}
 	write := storage.Write{At: a.at}
 	a.consumePushed(&write)
 	if err := p.file(&write, response); err != nil {

@@ -40,7 +40,7 @@ func TestFormPostResponseMode_Section2(t *testing.T) {
 	for want, edits := range map[string][]edit{
 		"invalid_scope":             {set("scope", "nope")},
 		"unsupported_response_type": {set("response_type", "token")},
-		"request_not_supported":     {set("request", "x")},
+		"request_uri_not_supported": {set("request_uri", "x")},
 		"consent_required":          {set("prompt", "none"), set("scope", "offline_access")},
 		"invalid_target":            {set("resource", "x")},
 	} {

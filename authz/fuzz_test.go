@@ -193,3 +193,27 @@ func FuzzInteraction(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRequestObject: nothing but what the client has signed is taken for its request.
+func FuzzRequestObject(f *testing.F) {
+	s := newSigning(f, quiet)
+	good := s.requestObject(f, assertion{})
+	parts := strings.Split(good, ".")
+	for _, seed := range []string{"", ".", "..", "....", good, good + ".", good[:len(good)-1], strings.ToUpper(good), parts[0] + "." + parts[1] + ".",
+		"eyJhbGciOiJub25lIn0." + parts[1] + ".", `{"payload":"","signatures":[]}`, strings.Repeat("A", 9000)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, object string) {
+		response, err := s.visit(signed(object, set("scope", "read"), set("prompt", "consent")))
+		if err != nil {
+			if got := refusedWith(t, err); object != "" && !strings.HasPrefix(got, "invalid_request_object ") {
+				t.Errorf("%q: %s", object, got)
+			}
+			return
+		}
+		fields := strings.Split(object, ".")
+		if object != "" && (response.Consent == nil || len(fields) != 3 || fields[1] != parts[1]) {
+			t.Errorf("%q leads to %+v", object, response)
+		}
+	})
+}

@@ -50,7 +50,7 @@ func anonymous(req *Request) bool {
 }
 
 func (s *Server) signIntrospection(ctx context.Context, client *Client, answer Introspection) (string, *Error) {
-	algorithm := s.introspectionAlg(client)
+	algorithm := s.responseAlg(client.IntrospectionSignedResponseAlg)
 	if !slices.Contains(s.config.SigningAlgorithms, algorithm) { // it was when the client was registered
 		return "", broken("introspection_alg_gone",
 			fmt.Errorf("client %q has IntrospectionSignedResponseAlg %q, which is not in Config.SigningAlgorithms; add it there, or change the client", client.ID, algorithm))
@@ -66,14 +66,14 @@ func (s *Server) signIntrospection(ctx context.Context, client *Client, answer I
 	return signed, nil
 }
 
-// introspectionAlg is the algorithm of signed answers to a client. Where it has registered
-// none, RFC 9701 §6 says RS256; a server without such a key takes its first, because a
-// client that insists on RS256 is no worse off with that than without an answer.
-func (s *Server) introspectionAlg(client *Client) string {
+// responseAlg is the algorithm of signed answers to a client that has registered this one, or
+// none. For none, RFC 9701 §6 and JARM §3 say RS256; a server without such a key takes its first,
+// because a client that insists on RS256 is no worse off with that than without an answer.
+func (s *Server) responseAlg(registered string) string {
 	const byDefault = "RS256"
 	switch {
-	case client.IntrospectionSignedResponseAlg != "":
-		return client.IntrospectionSignedResponseAlg
+	case registered != "":
+		return registered
 	case slices.Contains(s.config.SigningAlgorithms, byDefault):
 		return byDefault
 	}

@@ -170,8 +170,16 @@ type Metadata struct {
 	ClientIDMetadataDocumentSupported     bool              `json:"client_id_metadata_document_supported,omitempty"`
 	DPoPSigningAlgValuesSupported         []string          `json:"dpop_signing_alg_values_supported,omitempty"` // RFC 9449 §5.1
 
-	// OpenID Connect Discovery §3, for servers that have it on. Where RequestURIParameterSupported
-	// is left out, clients take it for true.
+	AuthorizationSigningAlgValuesSupported []string `json:"authorization_signing_alg_values_supported"` // JARM §4
+
+	// Request objects (OpenID Connect Discovery §3, RFC 9101 §10.5). Those by reference are not
+	// supported, which has to be said: where it is left out, clients take it for true.
+	RequestParameterSupported              bool     `json:"request_parameter_supported"`
+	RequestURIParameterSupported           bool     `json:"request_uri_parameter_supported"`
+	RequestObjectSigningAlgValuesSupported []string `json:"request_object_signing_alg_values_supported"`
+	RequireSignedRequestObject             bool     `json:"require_signed_request_object,omitempty"`
+
+	// OpenID Connect Discovery §3, for servers that have it on.
 	UserInfoEndpoint                 string   `json:"userinfo_endpoint,omitempty"`
 	EndSessionEndpoint               string   `json:"end_session_endpoint,omitempty"` // RP-Initiated Logout §2.1
 	SubjectTypesSupported            []string `json:"subject_types_supported,omitempty"`
@@ -181,6 +189,4 @@ type Metadata struct {
 	ClaimsSupported                  []string `json:"claims_supported,omitempty"`
 	ClaimsParameterSupported         bool     `json:"claims_parameter_supported,omitempty"`
 	PromptValuesSupported            []string `json:"prompt_values_supported,omitempty"`
-	RequestParameterSupported        *bool    `json:"request_parameter_supported,omitempty"`
-	RequestURIParameterSupported     *bool    `json:"request_uri_parameter_supported,omitempty"`
 }

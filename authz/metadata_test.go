@@ -31,7 +31,7 @@ func TestRFC8414_Section2(t *testing.T) {
 			IntrospectionEndpoint:                      test.base + "/introspect",
 			ScopesSupported:                            []string{"admin", "offline_access", "read", "write"},
 			ResponseTypesSupported:                     []string{"code"},
-			ResponseModesSupported:                     []string{"query", "form_post"},
+			ResponseModesSupported:                     []string{"query", "form_post", "jwt", "query.jwt", "form_post.jwt"},
 			GrantTypesSupported:                        []string{"authorization_code", "refresh_token", "client_credentials"},
 			TokenEndpointAuthMethodsSupported:          []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
 			RevocationEndpointAuthMethodsSupported:     []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
@@ -45,6 +45,9 @@ func TestRFC8414_Section2(t *testing.T) {
 			RevocationEndpointAuthSigningAlgValuesSupported:    keyAlgs,
 			IntrospectionEndpointAuthSigningAlgValuesSupported: keyAlgs,
 			IntrospectionSigningAlgValuesSupported:             []string{"ES256"},
+			AuthorizationSigningAlgValuesSupported:             []string{"ES256"},
+			RequestParameterSupported:                          true,
+			RequestObjectSigningAlgValuesSupported:             keyAlgs,
 		}
 		if !reflect.DeepEqual(m, want) {
 			t.Errorf("%s %s: %+v\nwant %+v", test.issuer, test.prefix, m, want)
@@ -130,10 +133,11 @@ func TestRFC8414_Section2_names(t *testing.T) {
 		got = append(got, name)
 	}
 	slices.Sort(got)
-	want := strings.Fields(`authorization_endpoint authorization_response_iss_parameter_supported code_challenge_methods_supported
+	want := strings.Fields(`authorization_endpoint authorization_response_iss_parameter_supported authorization_signing_alg_values_supported code_challenge_methods_supported
 		grant_types_supported introspection_endpoint introspection_endpoint_auth_methods_supported
 		introspection_endpoint_auth_signing_alg_values_supported introspection_signing_alg_values_supported issuer jwks_uri
-		protected_resources pushed_authorization_request_endpoint response_modes_supported response_types_supported revocation_endpoint revocation_endpoint_auth_methods_supported
+		protected_resources pushed_authorization_request_endpoint
+		request_object_signing_alg_values_supported request_parameter_supported request_uri_parameter_supported response_modes_supported response_types_supported revocation_endpoint revocation_endpoint_auth_methods_supported
 		revocation_endpoint_auth_signing_alg_values_supported
 		scopes_supported token_endpoint token_endpoint_auth_methods_supported
 		token_endpoint_auth_signing_alg_values_supported`)

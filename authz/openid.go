@@ -107,7 +107,6 @@ const maxUserClaims = 32 << 10
 
 // describeOpenID adds what OpenID Connect Discovery §3 asks for.
 func (s *Server) describeOpenID(m *Metadata, base string) {
-	no := false
 	m.UserInfoEndpoint = base + "/userinfo"
 	m.SubjectTypesSupported = s.config.subjectTypes()
 	m.IDTokenSigningAlgValuesSupported = slices.Clone(s.config.SigningAlgorithms)
@@ -116,7 +115,6 @@ func (s *Server) describeOpenID(m *Metadata, base string) {
 	m.ClaimsSupported = append([]string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr"}, s.config.ClaimsSupported...)
 	m.ClaimsParameterSupported = true
 	m.PromptValuesSupported = []string{"none", "login", "consent"}
-	m.RequestParameterSupported, m.RequestURIParameterSupported = &no, &no
 	if s.config.Logout != nil {
 		m.EndSessionEndpoint = base + "/logout"
 	}

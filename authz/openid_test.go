@@ -121,7 +121,7 @@ func TestOpenIDConnectCore_Section2(t *testing.T) {
 func TestOpenIDConnect_off(t *testing.T) {
 	s := newServer(t)
 	m := must(json.Marshal(s.Metadata()))(t)
-	for _, member := range []string{"userinfo_endpoint", "subject_types_supported", "id_token_signing_alg_values_supported", "request_uri_parameter_supported"} {
+	for _, member := range []string{"userinfo_endpoint", "subject_types_supported", "id_token_signing_alg_values_supported", "claims_parameter_supported"} {
 		if strings.Contains(string(m), member) {
 			t.Errorf("%s is there", member)
 		}

@@ -32,8 +32,8 @@ const (
 	// user has signed in and decided.
 	completion = time.Hour
 
-	// resumeParam says, sealed, that the pushed request beside it was shown in time. It is
-	// on the way back from the sign-in page and in the state of the consent page.
+	// resumeParam says, sealed, that the pushed request or request object beside it was shown
+	// in time. It is on the way back from the sign-in page and in the state of the consent page.
 	resumeParam   = "resume"
 	resumePurpose = "pushed request"
 )
@@ -79,12 +79,6 @@ func (s *Server) pushAuthorization(ctx context.Context, req *Request) (*PushedAu
 	if err != nil {
 		return nil, client, err
 	}
-	if proof != nil { // RFC 9449 §10.1: as if dpop_jkt had been sent
-		if named := once(params, "dpop_jkt"); named != "" && named != proof.JKT {
-			return nil, client, failed(invalidRequest, "dpop_jkt_of_another_key", "The dpop_jkt is not that of the key of the DPoP proof.")
-		}
-		params.Set("dpop_jkt", proof.JKT)
-	}
 	// What a client may push is bounded in size by checkParameters and in time by its
 	// lifetime; and in how often, for a public client is whoever knows its client_id.
 	if err := s.admit(ctx, buckets(LimitPushedRequests, s.config.Limits.PushedRequests, client.ID, "", req.Address)); err != nil {
@@ -94,6 +88,17 @@ func (s *Server) pushAuthorization(ctx context.Context, req *Request) (*PushedAu
 	pushed := &storage.Code{Kind: storage.PushedRequest, ClientID: client.ID, IssuedAt: at}
 	a := s.newAuthorization(params, at)
 	a.client, a.pushed = client, pushed
+	// What is kept of a request object are its parameters (RFC 9126 §3): its signature and its
+	// life have been judged by then.
+	if err := a.checkRequestObject(ctx); err != nil {
+		return nil, client, err
+	}
+	if proof != nil { // RFC 9449 §10.1: as if dpop_jkt had been sent
+		if named := once(a.params, "dpop_jkt"); named != "" && named != proof.JKT {
+			return nil, client, failed(invalidRequest, "dpop_jkt_of_another_key", "The dpop_jkt is not that of the key of the DPoP proof.")
+		}
+		a.params.Set("dpop_jkt", proof.JKT)
+	}
 	for _, checks := range [][]check{checksBeforeRedirect, checksAfterRedirect} {
 		for _, check := range checks {
 			if err := check(a, ctx); err != nil {
@@ -101,7 +106,7 @@ func (s *Server) pushAuthorization(ctx context.Context, req *Request) (*PushedAu
 			}
 		}
 	}
-	encoded, fault := json.Marshal(params)
+	encoded, fault := json.Marshal(a.params)
 	if fault != nil {
 		return nil, client, broken("pushed_request_unencodable", fault)
 	}
@@ -134,8 +139,11 @@ func (a *authorization) checkPushedRequest(ctx context.Context) *Error {
 		return nil
 	}
 	clientID := once(outer, "client_id")
-	if clientID == "" { // RFC 9101 §5
+	switch { // RFC 9101 §5
+	case clientID == "":
 		return missing("client_id")
+	case once(outer, "request") != "":
+		return twoRequests()
 	}
 	digest := digestOf(reference)
 	pushed, err := a.config.Storage.Code(ctx, digest)
@@ -173,7 +181,7 @@ func (a *authorization) checkPushedRequest(ctx context.Context) *Error {
 	if since, sent := outer[sinceParam]; sent {
 		params[sinceParam] = since
 	}
-	a.params, a.pushed = params, pushed
+	a.params, a.pushed, a.asked = params, pushed, pushed.IssuedAt
 	a.reference = url.Values{
 		"client_id": {clientID}, "request_uri": {requestURIPrefix + reference}, resumeParam: {resume},
 	}

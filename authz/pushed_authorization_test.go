@@ -59,7 +59,7 @@ func TestRFC9126_Section2_1(t *testing.T) {
 		{web, []edit{set("scope", "admin")}, "invalid_scope scope_not_allowed"},
 		{web, []edit{drop("code_challenge")}, "invalid_request code_challenge_missing"},
 		{web, []edit{set("response_type", "token")}, "unsupported_response_type response_type_not_supported"},
-		{web, []edit{set("request", "x.y.z")}, "request_not_supported request_not_supported"},
+		{web, []edit{set("request", "x.y.z")}, "invalid_request_object request_object_malformed"},
 		{web, []edit{set("resource", "https://unknown.example")}, "invalid_target resource_unknown"},
 		{web, []edit{set("state", "a", "b")}, "invalid_request parameter_repeated"},
 		{web, []edit{set("x", strings.Repeat("x", 9<<10))}, "invalid_request parameter_too_long"},

@@ -107,6 +107,9 @@ type ClientInformation struct {
 	DPoPBoundAccessTokens                 bool   `json:"dpop_bound_access_tokens,omitempty"`
 	RequirePushedAuthorizationRequests    bool   `json:"require_pushed_authorization_requests,omitempty"`
 	IntrospectionSignedResponseAlg        string `json:"introspection_signed_response_alg,omitempty"`
+	AuthorizationSignedResponseAlg        string `json:"authorization_signed_response_alg,omitempty"`
+	RequestObjectSigningAlg               string `json:"request_object_signing_alg,omitempty"`
+	RequireSignedRequestObject            bool   `json:"require_signed_request_object,omitempty"`
 
 	// OpenID Connect Registration §2.
 	IDTokenSignedResponseAlg  string `json:"id_token_signed_response_alg,omitempty"`
@@ -283,6 +286,9 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		DPoPBoundAccessTokens:                 c.DPoPBoundAccessTokens,
 		RequirePushedAuthorizationRequests:    c.RequirePushedAuthorizationRequests,
 		IntrospectionSignedResponseAlg:        c.IntrospectionSignedResponseAlg,
+		AuthorizationSignedResponseAlg:        c.AuthorizationSignedResponseAlg,
+		RequestObjectSigningAlg:               c.RequestObjectSigningAlg,
+		RequireSignedRequestObject:            c.RequireSignedRequestObject,
 		RejectedRedirectURIs:                  p.rejected,
 	}
 	if s.config.openID() {

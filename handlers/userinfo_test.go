@@ -128,7 +128,7 @@ func TestOpenIDConnectDiscovery_Section4(t *testing.T) {
 				t.Fatalf("%s: %s", place, body)
 			}
 			if m["issuer"] != "https://auth.example"+path || m["userinfo_endpoint"] != "https://auth.example"+path+"/oauth2/userinfo" ||
-				m["request_uri_parameter_supported"] != false || m["request_parameter_supported"] != false || m["claims_parameter_supported"] != true ||
+				m["request_uri_parameter_supported"] != false || m["request_parameter_supported"] != true || m["claims_parameter_supported"] != true ||
 				!strings.Contains(body, `"subject_types_supported":["public"]`) || !strings.Contains(body, `"id_token_signing_alg_values_supported":["ES256","RS256"]`) ||
 				!strings.Contains(body, `"email"`) {
 				t.Errorf("%s: %s", place, body)

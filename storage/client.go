@@ -120,6 +120,17 @@ type Client struct {
 	// Registration §5). Empty makes the one host of the redirect URIs the sector.
 	SectorIdentifierURI string `cbor:"64,keyasint,omitempty" json:"sector_identifier_uri,omitempty"`
 
+	// RequestObjectSigningAlg is the one JWS algorithm of the client's request objects; empty
+	// for any that fits its keys. RequireSignedRequestObject refuses authorization requests
+	// that are not signed (RFC 9101 §10.5).
+	RequestObjectSigningAlg    string `cbor:"60,keyasint,omitempty" json:"request_object_signing_alg,omitempty"`
+	RequireSignedRequestObject bool   `cbor:"61,keyasint,omitempty" json:"require_signed_request_object,omitempty"`
+
+	// AuthorizationSignedResponseAlg is the JWS algorithm of authorization responses that this
+	// client asks to have signed (JARM §3); empty for RS256 if the server has that, or else the
+	// server's first.
+	AuthorizationSignedResponseAlg string `cbor:"62,keyasint,omitempty" json:"authorization_signed_response_alg,omitempty"`
+
 	// ApplicationType is "native" for an application on the user's device, for
 	// which loopback and private-use-scheme redirects are allowed (RFC 8252), or
 	// "web", the default.

@@ -32,6 +32,8 @@ func (k *kit) client(id string) storage.Client {
 		IDTokenSignedResponseAlg: "EdDSA", UserInfoSignedResponseAlg: "RS256", DefaultMaxAge: time.Hour,
 		PostLogoutRedirectURIs: []string{"https://app.example/out"},
 		SubjectType:            "pairwise", SectorIdentifierURI: "https://sector.example/redirects.json",
+		RequestObjectSigningAlg: "PS256", RequireSignedRequestObject: true,
+		AuthorizationSignedResponseAlg: "ES256",
 	}
 }
 

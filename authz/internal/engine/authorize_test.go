@@ -96,7 +96,7 @@ func TestResponseModeRefused_OAuthMultipleResponseTypes_2_1(t *testing.T) {
 	})
 	t.Run("ours", func(t *testing.T) {
 		s := newOurs(t)
-		for _, mode := range []string{"fragment", "jwt", "query.jwt", "web_message", "Query"} {
+		for _, mode := range []string{"fragment", "fragment.jwt", "web_message", "Query"} {
 			got := s.authorize(t, authorizationParameters(publicID, "response_mode", mode))
 			if wantSent(t, got, "invalid_request"); strings.Contains(got.location, "#") {
 				t.Errorf("by fragment: %s", got.location)
@@ -120,10 +120,13 @@ func TestRequestObject_OpenIDConnectCore_3_1_2_6(t *testing.T) {
 	})
 	t.Run("ours", func(t *testing.T) {
 		s := newOurs(t)
-		for _, name := range []string{"request", "request_uri", "registration"} {
+		for _, name := range []string{"request_uri", "registration"} {
 			got := s.authorize(t, authorizationParameters(publicID, name, "https://client.example/request"))
 			wantSent(t, got, name+"_not_supported")
 		}
+		// What could not be read does not say where to go.
+		got := s.authorize(t, authorizationParameters(publicID, "request", "https://client.example/request"))
+		want(t, got, http.StatusBadRequest, "invalid_request_object")
 		unknown := authorizationParameters(publicID, "request_uri", "urn:ietf:params:oauth:request_uri:x")
 		want(t, s.authorize(t, unknown), http.StatusBadRequest, "invalid_request_uri")
 	})
@@ -142,7 +145,7 @@ func TestIssuerInResponse_RFC9207_2(t *testing.T) {
 		s := newOurs(t)
 		for _, change := range [][]string{
 			{}, {"scope", "unknown"}, {"code_challenge", "-"}, {"response_type", "-"}, {"response_type", "token"},
-			{"resource", "x"}, {"prompt", "none login"}, {"request", "x"}, {"response_mode", "fragment"},
+			{"resource", "x"}, {"prompt", "none login"}, {"registration", "x"}, {"response_mode", "fragment"},
 		} {
 			got := s.authorize(t, authorizationParameters(publicID, change...))
 			if iss := got.params["iss"]; len(iss) != 1 || iss[0] != issuer {
