@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grantor-oauth/grantor/authz/internal/claims"
 	"github.com/grantor-oauth/grantor/authz/internal/keyring"
 	"github.com/grantor-oauth/grantor/authz/resource"
 	"github.com/grantor-oauth/grantor/storage"
@@ -154,7 +155,7 @@ func (s *Server) readSigned(ctx context.Context, token string) (*signed, error) 
 	var t resource.Token
 	// Into a map, which knows names by their exact spelling (RFC 7519 §4), as structs do
 	// not.
-	if err := json.Unmarshal(payload, &t.Claims); err != nil || t.Claims["iss"] != s.config.Issuer {
+	if t.Claims, err = claims.Read(payload); err != nil || t.Claims["iss"] != s.config.Issuer {
 		return nil, invalidToken("not an access token of this server")
 	}
 	t.Issuer, t.Subject, t.ClientID, t.ID = s.config.Issuer, claimText(t.Claims, "sub"), claimText(t.Claims, "client_id"), claimText(t.Claims, "jti")
