@@ -44,7 +44,8 @@ type Server struct {
 	polls    *polls
 	verified *verified
 	epochs   storage.Epochs // nil if the store has none
-	nonces   *dpop.Nonces   // nil for none
+	living   living
+	nonces   *dpop.Nonces // nil for none
 
 	clientKeys    *clientKeys
 	documents     *documents // nil if Config.ClientIDMetadata is
