@@ -60,6 +60,28 @@ func BenchmarkVerifyAccessToken(b *testing.B) {
 			})
 		}
 	}
+	b.Run("jwt/first-time", func(b *testing.B) {
+		db, err := bolt.Open(filepath.Join(b.TempDir(), "bench.db"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer db.Close()
+		s := authztest.New(b, func(c *authz.Config) { c.Storage, c.Clock = db, time.Now })
+		s.SignIn("ana")
+		// More than the server remembers, so that each is new to it when its turn comes again.
+		tokens := make([]string, 10_000)
+		together(64, func(i int) {
+			for ; i < len(tokens); i += 64 {
+				tokens[i] = s.AccessToken(b)
+			}
+		})
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			if _, err := s.VerifyAccessToken(b.Context(), tokens[i%len(tokens)]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
 // fillStore adds n live tokens.

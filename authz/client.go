@@ -48,13 +48,22 @@ func (s *Server) findClient(ctx context.Context, id string, from netip.Addr) (c 
 
 // clientLives reports whether the tokens of a client still count, and until when it lives if
 // nobody changes it; the zero time is for ever. It fetches nothing: a client whose metadata
-// document cannot be reached has not ceased to exist.
-func (s *Server) clientLives(ctx context.Context, id string) (until time.Time, lives bool, err error) {
-	c, known, err := s.registeredClient(ctx, id)
-	if c != nil {
-		return c.ExpiresAt, true, nil
+// document cannot be reached has not ceased to exist. in was read before the call.
+func (s *Server) clientLives(ctx context.Context, in epoch, id string) (until time.Time, lives bool, err error) {
+	if until, found := s.living.find(in, id, s.now()); found {
+		return until, true, nil
 	}
-	return time.Time{}, !known && err == nil && s.documents != nil && s.documents.named(id), err
+	c, known, err := s.registeredClient(ctx, id)
+	switch {
+	case err != nil:
+		return time.Time{}, false, err
+	case c != nil:
+		until = c.ExpiresAt
+	case known || s.documents == nil || !s.documents.named(id):
+		return time.Time{}, false, nil
+	}
+	s.living.add(in, id, until)
+	return until, true, nil
 }
 
 // registeredClient finds an active client in code or in the store. known tells that there

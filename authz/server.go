@@ -43,7 +43,8 @@ type Server struct {
 	polls    *polls
 	verified *verified
 	epochs   storage.Epochs // nil if the store has none
-	nonces   *dpop.Nonces   // nil for none
+	living   living
+	nonces   *dpop.Nonces // nil for none
 
 	// Each has a Fetcher of its own: strangers can name slow documents, and keys of clients,
 	// without end, and must not hold up the others.

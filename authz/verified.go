@@ -42,9 +42,9 @@ type verdict struct {
 	until time.Time
 }
 
-func (s *signed) goodAt(now time.Time, epoch uint64) bool {
+func (s *signed) goodAt(now time.Time, in epoch) bool {
 	v := s.good.Load()
-	return v != nil && v.epoch == epoch && now.Before(v.until)
+	return in.known && v != nil && v.epoch == in.number && now.Before(v.until)
 }
 
 func newVerified() *verified {
@@ -72,12 +72,4 @@ func (v *verified) add(sum [sha256.Size]byte, s *signed) {
 		v.old, v.young = v.young, make(map[[sha256.Size]byte]*signed)
 	}
 	v.young[sum] = s
-}
-
-// epoch is the store's, if it can tell.
-func (s *Server) epoch() (epoch uint64, known bool) {
-	if s.epochs == nil {
-		return 0, false
-	}
-	return s.epochs.Epoch(s.config.Storage)
 }

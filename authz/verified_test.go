@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,6 +57,26 @@ func TestVerifyAccessToken_seen_before(t *testing.T) {
 	s.store.breakDown(true)
 	if _, err := s.VerifyAccessToken(t.Context(), token); err == nil || errors.Is(err, resource.ErrInvalidToken) {
 		t.Errorf("while the store cannot tell its epoch: %v", err)
+	}
+}
+
+// Nor is its client, if another of its tokens was found good meanwhile.
+func TestVerifyAccessToken_client_seen_before(t *testing.T) {
+	for _, f := range bothFormats {
+		s := newServer(t, format(f))
+		s.change(t, web, func(c *authz.Client) { c.ExpiresAt = s.Now().Add(400 * 24 * time.Hour) })
+		one, other := s.tokens(t, web).AccessToken, s.tokens(t, web).AccessToken
+		s.change(t, web, func(c *authz.Client) { c.ExpiresAt = s.Now().Add(time.Minute) })
+		if got := s.lookUps(t, one); !slices.Equal(got, []string{"Token", "Grant", "Client"}) {
+			t.Errorf("%s, the first one: it looks up %q", f, got)
+		}
+		if got := s.lookUps(t, other); !slices.Equal(got, []string{"Token", "Grant"}) {
+			t.Errorf("%s, the other: it looks up %q", f, got)
+		}
+		s.clock.Advance(time.Minute)
+		if s.live(one) || s.live(other) {
+			t.Errorf("%s: their client has expired", f)
+		}
 	}
 }
 
@@ -250,7 +271,7 @@ func TestVerifyAccessToken_at_once_with_its_end(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for round := range 6 {
 				s := newServerOn(t, newProbe(&tardy{Store: memory.New()}))
-				tokens := s.tokens(t, web)
+				tokens, unseen := s.tokens(t, web), s.tokens(t, web)
 				s.store.latency = time.Millisecond
 				var ended atomic.Bool
 				together(66, func(i int) {
@@ -283,6 +304,9 @@ func TestVerifyAccessToken_at_once_with_its_end(t *testing.T) {
 				})
 				if s.live(tokens.AccessToken) {
 					t.Fatal("it is good after all")
+				}
+				if strings.HasPrefix(name, "client") && s.live(unseen.AccessToken) {
+					t.Fatal("its client is remembered as alive")
 				}
 			}
 		})

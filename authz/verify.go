@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grantor-oauth/grantor/authz/internal/claims"
 	"github.com/grantor-oauth/grantor/authz/internal/keyring"
 	"github.com/grantor-oauth/grantor/authz/resource"
 	"github.com/grantor-oauth/grantor/storage"
@@ -47,20 +48,20 @@ func (s *Server) find(ctx context.Context, token string, withGrant bool) (findin
 		return finding{}, invalidToken("too long")
 	}
 	if strings.Count(token, ".") != 2 {
-		return s.findOpaque(ctx, token)
+		return s.findOpaque(ctx, s.epoch(), token)
 	}
 	said, err := s.readSigned(ctx, token)
 	if err != nil {
 		return finding{}, err
 	}
-	epoch, known := s.epoch() // before anything is looked up: see storage.Epochs
-	if known && !withGrant && said.goodAt(s.now(), epoch) {
+	in := s.epoch() // before anything is looked up: see storage.Epochs
+	if !withGrant && said.goodAt(s.now(), in) {
 		t := said.token
 		return finding{token: &t, digest: said.digest}, nil
 	}
-	found, err := s.findSigned(ctx, said)
-	if err == nil && known {
-		said.good.Store(&verdict{epoch, found.until})
+	found, err := s.findSigned(ctx, in, said)
+	if err == nil && in.known {
+		said.good.Store(&verdict{in.number, found.until})
 	}
 	return found, err
 }
@@ -89,7 +90,7 @@ func originOf(jti string) origin {
 func invalidToken(why string) error { return fmt.Errorf("%w: %s", resource.ErrInvalidToken, why) }
 
 // findSigned finds out whether this one token has been revoked, and all the rest.
-func (s *Server) findSigned(ctx context.Context, said *signed) (finding, error) {
+func (s *Server) findSigned(ctx context.Context, in epoch, said *signed) (finding, error) {
 	switch mark, err := s.config.Storage.Token(ctx, said.digest); {
 	case errors.Is(err, storage.ErrNotFound):
 	case err != nil:
@@ -98,21 +99,21 @@ func (s *Server) findSigned(ctx context.Context, said *signed) (finding, error) 
 		return finding{}, invalidToken("revoked")
 	}
 	t := said.token
-	return s.judge(ctx, &t, said.digest, originOf(t.ID))
+	return s.judge(ctx, in, &t, said.digest, originOf(t.ID))
 }
 
 // judge finds out whether the life of a token, its grant and its client go on.
-func (s *Server) judge(ctx context.Context, t *resource.Token, digest storage.Digest, from origin) (finding, error) {
+func (s *Server) judge(ctx context.Context, in epoch, t *resource.Token, digest storage.Digest, from origin) (finding, error) {
 	found := finding{token: t, digest: digest, until: t.ExpiresAt}
 	if !s.now().Before(t.ExpiresAt) {
 		return finding{}, invalidToken("expired")
 	}
 	if from.grantID != "" {
-		if err := s.checkGrant(ctx, from, &found); err != nil {
+		if err := s.checkGrant(ctx, in, from, &found); err != nil {
 			return finding{}, err
 		}
 	}
-	switch until, lives, err := s.clientLives(ctx, t.ClientID); {
+	switch until, lives, err := s.clientLives(ctx, in, t.ClientID); {
 	case err != nil:
 		return finding{}, err
 	case !lives:
@@ -154,7 +155,7 @@ func (s *Server) readSigned(ctx context.Context, token string) (*signed, error) 
 	var t resource.Token
 	// Into a map, which knows names by their exact spelling (RFC 7519 §4), as structs do
 	// not.
-	if err := json.Unmarshal(payload, &t.Claims); err != nil || t.Claims["iss"] != s.config.Issuer {
+	if t.Claims, err = claims.Read(payload); err != nil || t.Claims["iss"] != s.config.Issuer {
 		return nil, invalidToken("not an access token of this server")
 	}
 	t.Issuer, t.Subject, t.ClientID, t.ID = s.config.Issuer, claimText(t.Claims, "sub"), claimText(t.Claims, "client_id"), claimText(t.Claims, "jti")
@@ -198,7 +199,7 @@ func claimTime(claims map[string]any, name string) time.Time {
 }
 
 // findOpaque finds the record of an opaque access token, and all the rest.
-func (s *Server) findOpaque(ctx context.Context, token string) (finding, error) {
+func (s *Server) findOpaque(ctx context.Context, in epoch, token string) (finding, error) {
 	record, err := s.config.Storage.Token(ctx, digestOf(token))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -240,12 +241,12 @@ func (s *Server) findOpaque(ctx context.Context, token string) (finding, error) 
 		t.Claims[stored.claim] = value
 	}
 	// Only an exchanged token names its subject beside a grant: see mintOpaque.
-	return s.judge(ctx, t, record.Digest, origin{record.GrantID, record.Subject != ""})
+	return s.judge(ctx, in, t, record.Digest, origin{record.GrantID, record.Subject != ""})
 }
 
 // checkGrant makes sure that the grant behind a token still stands. What an opaque
 // token does not carry itself is filled in from it.
-func (s *Server) checkGrant(ctx context.Context, from origin, found *finding) error {
+func (s *Server) checkGrant(ctx context.Context, in epoch, from origin, found *finding) error {
 	t := found.token
 	grant, err := s.config.Storage.Grant(ctx, from.grantID)
 	switch {
@@ -260,7 +261,7 @@ func (s *Server) checkGrant(ctx context.Context, from origin, found *finding) er
 			return invalidToken("its grant is another client's")
 		}
 		// What a client was granted ends with the client, wherever it was passed on to.
-		switch until, lives, err := s.clientLives(ctx, grant.ClientID); {
+		switch until, lives, err := s.clientLives(ctx, in, grant.ClientID); {
 		case err != nil:
 			return err
 		case !lives:
