@@ -24,14 +24,18 @@
 //
 // Every hook is a function in Config, and every one but Login may be left nil.
 // Consent decides whether the user is asked, Claims adds claims to access tokens,
-// IssueRefreshToken is the refresh rule, and Events hears what happens.
+// UserClaims tells clients about users who sign in (OpenID Connect, with the scope openid),
+// IssueRefreshToken is the refresh rule, and Events hears what happens. TokenExchange,
+// JWTBearer, Registration and ClientIDMetadata let in what is off without them.
+// [ProfileMCP] and [ProfileStrict] are configurations to begin with.
 //
 // # Protocol methods
 //
 // One method of Server is one endpoint: [Server.Authorize], [Server.SubmitConsent],
-// [Server.Token], [Server.Introspect] or [Server.IntrospectJWT], [Server.Revoke],
-// [Server.Metadata], [Server.JWKS]. They take and return values, so that a host with another transport
-// can use them. Each fails with an *[Error].
+// [Server.PushAuthorization], [Server.Token], [Server.Introspect] or [Server.IntrospectJWT],
+// [Server.Revoke], [Server.AuthorizeDevice], [Server.DevicePage], [Server.Register],
+// [Server.UserInfo], [Server.EndSession], [Server.Metadata], [Server.JWKS]. They take and return
+// values, so that a host with another transport can use them. Each fails with an *[Error].
 //
 // # What the host can do
 //
