@@ -119,26 +119,14 @@ func (a *authorization) reliesOn(consent *storage.Consent) {
 
 // prompt makes the consent page.
 func (a *authorization) prompt(ctx context.Context, user *User, remembered []string, browser string) (*AuthorizationResponse, error) {
-	if browser == "" {
-		return nil, a.report(ctx, broken("browser_missing", errors.New("AuthorizationRequest.Browser is empty; put the value of a random cookie there")), a.client.ID, user.Subject)
-	}
-	sum := sha256.Sum256([]byte(browser))
-	state, err := json.Marshal(interaction{
-		ID:        rand.Text(),
-		Query:     a.remember().Encode(),
-		Subject:   user.Subject,
-		Browser:   sum[:],
-		ExpiresAt: a.at.Add(interactionLifetime),
-	})
-	if err != nil {
-		return nil, a.report(ctx, broken("interaction_unencodable", err), a.client.ID, user.Subject)
-	}
-	if len(state) > maxInteraction {
-		return a.refuse(ctx, failed(invalidRequest, "request_too_long", "The request is too long."), user.Subject), nil
-	}
-	sealed, err := a.keys.Seal(ctx, interactionPurpose, state)
-	if err != nil {
-		return a.refuse(ctx, unavailable(err), user.Subject), nil
+	sealed, refused := a.sealInteraction(ctx, interactionPurpose, interaction{
+		Query: a.remember().Encode(), Subject: user.Subject, ExpiresAt: a.at.Add(interactionLifetime),
+	}, browser)
+	switch {
+	case refused != nil && refused.Reason == "browser_missing":
+		return nil, a.report(ctx, refused, a.client.ID, user.Subject)
+	case refused != nil:
+		return a.refuse(ctx, refused, user.Subject), nil
 	}
 	prompt := &ConsentPrompt{
 		Client: a.client, User: user, Interaction: sealed,
@@ -150,7 +138,6 @@ func (a *authorization) prompt(ctx context.Context, user *User, remembered []str
 			prompt.RedirectHost = u.Scheme
 		}
 	}
-	var refused *Error
 	if prompt.Details, refused = a.describeDetails(ctx); refused != nil {
 		return a.refuse(ctx, refused, user.Subject), nil
 	}
@@ -208,6 +195,27 @@ func (s *Server) SubmitConsent(ctx context.Context, sub *ConsentSubmission) (*Au
 		}
 	}
 	return a.issue(ctx, user, page.granted, page)
+}
+
+// sealInteraction seals the state of a page, bound to the browser that is shown it.
+func (s *Server) sealInteraction(ctx context.Context, purpose string, state interaction, browser string) (string, *Error) {
+	if browser == "" {
+		return "", broken("browser_missing", errors.New("Browser is empty; put the value of a random cookie into that field of the request"))
+	}
+	sum := sha256.Sum256([]byte(browser))
+	state.ID, state.Browser = rand.Text(), sum[:]
+	plain, err := json.Marshal(state)
+	switch {
+	case err != nil:
+		return "", broken("interaction_unencodable", err)
+	case len(plain) > maxInteraction:
+		return "", failed(invalidRequest, "request_too_long", "The request is too long.")
+	}
+	sealed, err := s.keys.Seal(ctx, purpose, plain)
+	if err != nil {
+		return "", unavailable(err)
+	}
+	return sealed, nil
 }
 
 // openInteraction opens the sealed state and checks that this browser may answer.

@@ -2,8 +2,6 @@ package authz
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -180,30 +178,21 @@ func (s *Server) openDevice(ctx context.Context, code string, file *storage.Code
 // prompt makes the page that asks for the decision. The user is asked every time, whatever
 // they have agreed to before: who started this is not known to be them (RFC 8628 §5.4).
 func (d *pendingDevice) prompt(ctx context.Context, user *User, browser string) (*DevicePrompt, *Error) {
-	if browser == "" {
-		return nil, broken("browser_missing", errors.New("DevicePageRequest.Browser is empty; put the value of a random cookie there"))
-	}
 	if _, refused := d.allowed(ctx, user); refused != nil {
 		return nil, refused
 	}
-	sum := sha256.Sum256([]byte(browser))
-	state, err := json.Marshal(interaction{
-		ID: rand.Text(), Query: url.Values{"user_code": {d.code}}.Encode(), Subject: user.Subject,
-		Browser: sum[:], ExpiresAt: earlier(d.at.Add(interactionLifetime), d.file.ExpiresAt),
-	})
-	if err != nil {
-		return nil, broken("interaction_unencodable", err)
-	}
-	sealed, err := d.keys.Seal(ctx, deviceInteractionPurpose, state)
-	if err != nil {
-		return nil, unavailable(err)
+	sealed, refused := d.sealInteraction(ctx, deviceInteractionPurpose, interaction{
+		Query: url.Values{"user_code": {d.code}}.Encode(), Subject: user.Subject,
+		ExpiresAt: earlier(d.at.Add(interactionLifetime), d.file.ExpiresAt),
+	}, browser)
+	if refused != nil {
+		return nil, refused
 	}
 	prompt := &DevicePrompt{
 		Client: d.client, User: user, UserCode: showUserCode(d.code),
 		Address: d.asked.Address, At: d.file.IssuedAt, Interaction: sealed,
 		SelfDescribed: selfDescribed(d.client, d.documentHost), ClientIDHost: d.documentHost,
 	}
-	var refused *Error
 	if prompt.Details, refused = d.describeDetails(ctx); refused != nil {
 		return nil, refused
 	}

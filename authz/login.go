@@ -43,25 +43,33 @@ func (a *authorization) signedIn(req *AuthorizationRequest) (*User, *Authorizati
 // askHost calls the Login hook.
 func (a *authorization) askHost(r *http.Request, want AuthenticationRequest) (*User, *AuthorizationResponse, error) {
 	ctx := r.Context()
-	user, err := a.config.Login(r.WithContext(context.WithValue(ctx, authenticationKey{}, want)))
+	user, login, err := a.whoIs(r.WithContext(context.WithValue(ctx, authenticationKey{}, want)))
+	switch {
+	case err != nil:
+		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.clientID(), "")
+	case login == nil:
+		return user, nil, nil
+	case a.prompts("none"):
+		return nil, a.refuse(ctx, failed(loginRequired, "login_required", "The user is not signed in."), ""), nil
+	}
+	return nil, &AuthorizationResponse{Redirect: login.withReturnTo(a.restartURL())}, nil
+}
+
+// whoIs calls the Login hook, and judges what it says: a user, or the way to the sign-in page.
+func (s *Server) whoIs(r *http.Request) (*User, *loginRedirect, error) {
+	user, err := s.config.Login(r)
 	var login *loginRedirect
 	switch {
 	case errors.As(err, &login) && login.to == "":
-		err := errors.New("the Login hook returned RedirectToLogin with an empty path; name the host's sign-in page")
-		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.clientID(), "")
+		return nil, nil, errors.New("the Login hook returned RedirectToLogin with an empty path; name the host's sign-in page")
 	case login != nil:
-		if a.prompts("none") {
-			return nil, a.refuse(ctx, failed(loginRequired, "login_required", "The user is not signed in."), ""), nil
-		}
-		return nil, &AuthorizationResponse{Redirect: login.withReturnTo(a.restartURL())}, nil
+		return nil, login, nil
 	case err != nil:
-		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.clientID(), "")
+		return nil, nil, err
 	case user == nil:
-		err := errors.New("the Login hook returned neither a user nor an error; return RedirectToLogin when nobody is signed in")
-		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.clientID(), "")
+		return nil, nil, errors.New("the Login hook returned neither a user nor an error; return RedirectToLogin when nobody is signed in")
 	case !subject(user.Subject):
-		err := errors.New("the Login hook returned a User whose Subject is empty or not text; put the account's lasting ID there")
-		return nil, nil, a.report(ctx, broken("login_hook_failed", err), a.clientID(), "")
+		return nil, nil, errors.New("the Login hook returned a User whose Subject is empty or not text; put the account's lasting ID there")
 	}
 	return user, nil, nil
 }

@@ -2,9 +2,6 @@ package authz
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -166,40 +163,22 @@ func (s *Server) present(r *http.Request) (*User, error) {
 	if r == nil {
 		return nil, errors.New("LogoutRequest.HTTP is nil; give the request that the Login hook is to look at")
 	}
-	user, err := s.config.Login(r)
-	var login *loginRedirect
-	switch {
-	case errors.As(err, &login):
-		return nil, nil
-	case err == nil && user == nil:
-		return nil, errors.New("the Login hook returned neither a user nor an error")
-	}
+	user, _, err := s.whoIs(r)
 	return user, err
 }
 
 func (s *Server) promptLogout(ctx context.Context, req *LogoutRequest, l *logoutState, user *User) (*LogoutPrompt, *Error) {
-	if req.Browser == "" {
-		return nil, broken("browser_missing", errors.New("LogoutRequest.Browser is empty; put the value of a random cookie there"))
-	}
 	kept := url.Values{}
 	for _, name := range []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state"} {
 		if v := req.Parameters.Get(name); v != "" {
 			kept.Set(name, v)
 		}
 	}
-	sum := sha256.Sum256([]byte(req.Browser))
-	state, err := json.Marshal(interaction{
-		ID: rand.Text(), Query: kept.Encode(), Subject: user.Subject, Browser: sum[:], ExpiresAt: s.now().Add(interactionLifetime),
-	})
-	if err != nil {
-		return nil, broken("interaction_unencodable", err)
-	}
-	if len(state) > maxInteraction {
-		return nil, failed(invalidRequest, "request_too_long", "The request is too long.")
-	}
-	sealed, err := s.keys.Seal(ctx, logoutPurpose, state)
-	if err != nil {
-		return nil, unavailable(err)
+	sealed, refused := s.sealInteraction(ctx, logoutPurpose, interaction{
+		Query: kept.Encode(), Subject: user.Subject, ExpiresAt: s.now().Add(interactionLifetime),
+	}, req.Browser)
+	if refused != nil {
+		return nil, refused
 	}
 	return &LogoutPrompt{Client: l.client, User: user, Interaction: sealed}, nil
 }
