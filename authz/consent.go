@@ -200,7 +200,7 @@ func (s *Server) SubmitConsent(ctx context.Context, sub *ConsentSubmission) (*Au
 // sealInteraction seals the state of a page, bound to the browser that is shown it.
 func (s *Server) sealInteraction(ctx context.Context, purpose string, state interaction, browser string) (string, *Error) {
 	if browser == "" {
-		return "", broken("browser_missing", errors.New("Browser is empty; put the value of a random cookie into that field of the request"))
+		return "", broken("browser_missing", errors.New("no Browser was given; put the value of a random cookie into that field of the request"))
 	}
 	sum := sha256.Sum256([]byte(browser))
 	state.ID, state.Browser = rand.Text(), sum[:]
