@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	desk  = "desk"  // confidential, polls
-	till  = "till"  // confidential, is told
+	desk  = "desk" // confidential, polls
+	till  = "till" // confidential, is told
 	ciba  = "urn:openid:params:grant-type:ciba"
 	token = "a-token-of-the-client-160-bits-long"
 )
@@ -670,10 +670,8 @@ func TestCIBA_at_once(t *testing.T) {
 
 // At the moment of expiry an answer counts or does not, and the tokens follow it.
 func TestCIBA_races_expiry(t *testing.T) {
-	for range 20 {
-		store := newProbe(memory.New())
-		p := new(phones)
-		s := newServerOn(t, store, p.configure)
+	s, p := newBackchannel(t)
+	for range 50 {
 		r := must(s.backchannel(desk))(t)
 		id := p.last(t).ID
 		s.clock.Advance(5*time.Minute - time.Millisecond)

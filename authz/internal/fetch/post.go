@@ -3,13 +3,17 @@ package fetch
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+
+	"code.dny.dev/ssrf"
 )
 
 // Post sends a JSON document with a bearer token (RFC 6750 §2.1), within five seconds, and
-// returns the status of the answer. What else is in the answer is not looked at.
+// returns the status of the answer. What else is in the answer is not looked at. An error that
+// wraps ErrRefused will come again.
 func (f *Fetcher) Post(ctx context.Context, address, bearer string, body []byte) (status int, err error) {
 	if err := Check(address); err != nil {
 		return 0, err
@@ -29,6 +33,9 @@ func (f *Fetcher) Post(ctx context.Context, address, bearer string, body []byte)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+bearer)
 	answer, err := f.client.Do(req)
+	if errors.Is(err, ssrf.ErrProhibitedIP) {
+		return 0, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("fetch: %w", err)
 	}
