@@ -208,7 +208,7 @@ func (b *backchannel) findUser(ctx context.Context) *Error {
 	if hooks.CheckUserCode == nil {
 		return nil
 	}
-	guesses := b.ofUser(LimitUserCodes, b.config.Limits.UserCodes)[:1] // no client locks a user out at another
+	guesses := b.ofUser(LimitUserCodes, b.config.Limits.UserCodes, false) // no client locks a user out at another
 	if err := b.exhausted(ctx, guesses); err != nil {
 		return err
 	}
@@ -221,21 +221,24 @@ func (b *backchannel) findUser(ctx context.Context) *Error {
 	return refused
 }
 
-// ofUser are the buckets in which a user counts: at this client, and at all of them.
-func (b *backchannel) ofUser(kind LimitKind, limit Limit) []bucket {
-	all := Limit{limit.Burst * addressFactor, limit.Every / addressFactor}
-	return []bucket{
-		{LimitKey{Kind: kind, Client: b.client.ID, Subject: b.asked.Subject}, limit},
-		{LimitKey{Kind: kind, Subject: b.asked.Subject}, all},
+// ofUser are the buckets in which a user counts: at this client and, if everywhere, at all of
+// them.
+func (b *backchannel) ofUser(kind LimitKind, limit Limit, everywhere bool) []bucket {
+	if limit.Burst < 0 {
+		return nil
 	}
+	of := []bucket{{LimitKey{Kind: kind, Client: b.client.ID, Subject: b.asked.Subject}, limit}}
+	if everywhere {
+		limit.Burst, limit.Every = limit.Burst*addressFactor, limit.Every/addressFactor
+		of = append(of, bucket{LimitKey{Kind: kind, Subject: b.asked.Subject}, limit})
+	}
+	return of
 }
 
 // begin stores the request, in one commit, and has the user asked.
 func (b *backchannel) begin(ctx context.Context) (*BackchannelAuthenticationResponse, *Error) {
-	if limit := b.config.Limits.BackchannelPrompts; limit.Burst >= 0 {
-		if err := b.admit(ctx, b.ofUser(LimitBackchannelPrompts, limit)); err != nil {
-			return nil, err
-		}
+	if err := b.admit(ctx, b.ofUser(LimitBackchannelPrompts, b.config.Limits.BackchannelPrompts, true)); err != nil {
+		return nil, err
 	}
 	expiresAt := b.at.Add(b.lifetime)
 	authReqID, digest := newCredential(expiresAt, expiresAt.Add(deviceCodeKept))
@@ -264,7 +267,10 @@ func (b *backchannel) begin(ctx context.Context) (*BackchannelAuthenticationResp
 		return nil, unavailable(err)
 	}
 	if refused := refusedByBackchannelHook("Prompt", b.config.BackchannelAuthentication.Prompt(ctx, prompt)); refused != nil {
-		// Nobody was asked, so nobody may answer. Should this fail as well, it expires.
+		// Nobody was asked, so nobody may answer. Should this fail as well, it expires. The hook may
+		// have taken all the time there was.
+		ctx, release := b.bounded(context.WithoutCancel(ctx))
+		defer release()
 		b.config.Storage.Commit(ctx, storage.Write{At: b.at, ConsumeCodes: []storage.Digest{promptDigest}})
 		return nil, refused
 	}

@@ -733,3 +733,21 @@ func TestCIBA_secrets(t *testing.T) {
 		}
 	}
 }
+
+// A limit that is switched off is none.
+func TestCIBA_14_without_limits(t *testing.T) {
+	none := authz.Limit{Burst: -1}
+	s, p := newBackchannel(t, withUserCodes, func(c *authz.Config) {
+		c.Limits = authz.Limits{UserCodes: none, BackchannelAuthentications: none, BackchannelPrompts: none, UnknownUsers: none}
+	})
+	for range 60 {
+		_, err := s.backchannel(desk, set("user_code", "code-0815"))
+		wantRefusal(t, err, "invalid_user_code user_code_wrong")
+		_, err = s.backchannel(desk, set("login_hint", "eve"))
+		wantRefusal(t, err, "unknown_user_id user_unknown")
+		must(s.backchannel(desk, set("user_code", "code-4711")))(t)
+	}
+	if p.count() != 60 {
+		t.Errorf("asked %d times", p.count())
+	}
+}
