@@ -751,3 +751,37 @@ func TestCIBA_14_without_limits(t *testing.T) {
 		t.Errorf("asked %d times", p.count())
 	}
 }
+
+// Whatever call of the store fails while an answer is filed or fetched, it can be done again.
+func TestCIBA_faults_answer(t *testing.T) {
+	const down = "temporarily_unavailable storage_failed"
+	s, p := newBackchannel(t, func(c *authz.Config) { c.Limits.BackchannelPrompts.Burst = -1 })
+	for _, approve := range []bool{true, false} {
+		for i := 0; ; i++ {
+			r := must(s.backchannel(desk))(t)
+			s.store.watch(i)
+			failed := s.answers(p.last(t).ID, approve, "read")
+			s.store.watch(-1)
+			if failed != nil {
+				wantRefusal(t, failed, down)
+				if err := s.answers(p.last(t).ID, approve, "read"); err != nil {
+					t.Fatalf("call %d: the answer got lost: %v", i, err)
+				}
+			}
+			for j := 0; approve; j++ {
+				s.store.watch(j)
+				_, err := s.collect(desk, r.AuthReqID)
+				s.store.watch(-1)
+				if err == nil {
+					break
+				}
+				wantRefusal(t, err, down)
+			}
+			_, err := s.collect(desk, r.AuthReqID)
+			wantRefusal(t, err, map[bool]string{true: "invalid_grant auth_req_id_used", false: "access_denied denied_by_user"}[approve])
+			if failed == nil {
+				break
+			}
+		}
+	}
+}
