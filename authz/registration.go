@@ -119,6 +119,7 @@ type ClientInformation struct {
 	SectorIdentifierURI       string `json:"sector_identifier_uri,omitempty"`
 
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+	InitiateLoginURI       string   `json:"initiate_login_uri,omitempty"`
 
 	// OpenID Connect CIBA Core §4.
 	BackchannelTokenDeliveryMode               string `json:"backchannel_token_delivery_mode,omitempty"`
@@ -307,7 +308,7 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		if i.IDTokenSignedResponseAlg == "" {
 			i.IDTokenSignedResponseAlg = idTokenAlg
 		}
-		i.PostLogoutRedirectURIs = c.PostLogoutRedirectURIs
+		i.PostLogoutRedirectURIs, i.InitiateLoginURI = c.PostLogoutRedirectURIs, c.InitiateLoginURI
 		i.DefaultMaxAge = int64(c.DefaultMaxAge / time.Second)
 		i.SubjectType, i.SectorIdentifierURI = c.SubjectType, c.SectorIdentifierURI
 		if i.SubjectType == "" {
