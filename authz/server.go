@@ -105,6 +105,7 @@ func New(config Config) (*Server, error) {
 		FormerIssuers: config.FormerIssuers,
 		Algorithms:    config.SigningAlgorithms,
 		Rotation:      config.KeyRotation,
+		Decrypts:      config.RequestObjectEncryption,
 		Outlive:       config.keysOutlive(),
 		EncryptionKey: config.EncryptionKey,
 		Now:           s.now,
@@ -250,6 +251,7 @@ func (s *Server) Metadata() *Metadata {
 	if s.config.openID() {
 		s.describeOpenID(m, base)
 	}
+	s.describeEncryption(m)
 	if s.config.Registration != nil {
 		m.RegistrationEndpoint = base + "/register"
 	}

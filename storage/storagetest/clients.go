@@ -34,6 +34,11 @@ func (k *kit) client(id string) storage.Client {
 		SubjectType:            "pairwise", SectorIdentifierURI: "https://sector.example/redirects.json",
 		RequestObjectSigningAlg: "PS256", RequireSignedRequestObject: true,
 		AuthorizationSignedResponseAlg: "ES256",
+		IDTokenEncryptedResponseAlg:    "ECDH-ES", IDTokenEncryptedResponseEnc: "A128GCM",
+		UserInfoEncryptedResponseAlg: "RSA-OAEP", UserInfoEncryptedResponseEnc: "A256GCM",
+		IntrospectionEncryptedResponseAlg: "RSA-OAEP-256", IntrospectionEncryptedResponseEnc: "A128CBC-HS256",
+		AuthorizationEncryptedResponseAlg: "ECDH-ES+A128KW", AuthorizationEncryptedResponseEnc: "A128GCM",
+		RequestObjectEncryptionAlg: "ECDH-ES+A256KW", RequestObjectEncryptionEnc: "A256GCM",
 	}
 }
 
