@@ -383,7 +383,9 @@ func TestClient_encryption_faults(t *testing.T) {
 			c.IDTokenEncryptedResponseAlg = "ECDH-ES"
 		}, "JWKS: holds no key for IDTokenEncryptedResponseAlg, ECDH-ES"},
 		{func(c *authz.Client) { c.RequestObjectEncryptionAlg = "ECDH-ES" }, "RequestObjectEncryptionAlg: needs Config.RequestObjectEncryption; turn that on"},
-		{func(c *authz.Client) { c.IDTokenEncryptedResponseAlg, c.UserInfoEncryptedResponseAlg = "ECDH-ES", "ECDH-ES" }, ""},
+		{func(c *authz.Client) {
+			c.IDTokenEncryptedResponseAlg, c.UserInfoEncryptedResponseAlg = "ECDH-ES", "ECDH-ES"
+		}, ""},
 	} {
 		c := authz.Client{ID: "app", RedirectURIs: []string{"https://app.example/cb"}, JWKS: keySet(ours(p256, "e"))}
 		test.change(&c)

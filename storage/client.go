@@ -1,6 +1,10 @@
 package storage
 
-import "time"
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"time"
+)
 
 // Client is a registered OAuth client (RFC 6749 §2). Field names follow the
 // metadata names of RFC 7591 §2 where there is one. The zero value of every field
@@ -191,6 +195,12 @@ type Client struct {
 	Disabled bool `cbor:"22,keyasint,omitempty" json:"disabled,omitempty"`
 
 	CreatedAt time.Time `cbor:"23,keyasint,omitempty" json:"created_at"`
+
+	// Revision names this state of the record, and is the store's to say: no two states that
+	// were ever stored under an ID have the same one. A client that is put back with the
+	// Revision it was read with replaces no other state; see [Clients]. It is zero in a client
+	// that was not read from a store.
+	Revision uint64 `cbor:"43,keyasint,omitempty" json:"revision,omitempty"`
 }
 
 // Secret is a client secret as it is stored: never the secret itself.
@@ -201,4 +211,12 @@ type Secret struct {
 
 	// ExpiresAt ends the secret's life; zero means it has no end.
 	ExpiresAt time.Time `cbor:"2,keyasint,omitempty"`
+}
+
+// NewRevision makes the Revision of a client that is about to be stored. It is a random
+// number that fits into 63 bits: counting would begin anew for a client that was deleted.
+func NewRevision() uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return binary.BigEndian.Uint64(b[:])>>2 | 1<<62
 }
