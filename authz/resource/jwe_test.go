@@ -1,10 +1,13 @@
 package resource_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -105,4 +108,37 @@ func TestSignedAnswers_DecryptionKeys(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+}
+
+// FuzzEncryptedAnswer holds that no answer opens anything but the one that was encrypted, whatever is
+// sent in its place. What may be inside is FuzzSignedAnswer's.
+func FuzzEncryptedAnswer(f *testing.F) {
+	key := ecKey(f, "k")
+	ec := ecKey(f, "").Key.(*ecdsa.PrivateKey)
+	is := newIssuer(f, key)
+	var body string
+	is.introspect = func(w http.ResponseWriter, r *http.Request) { typed(signedType, body)(w, r) }
+	v := newSigned(f, is, func(c *resource.IntrospectionConfig) {
+		c.Endpoint = is.URL + "/introspect"
+		c.SignedAnswers.DecryptionKeys = []crypto.PrivateKey{ec}
+		c.HTTPClient = &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			return inProcess(is.Config.Handler, r), nil
+		})}
+	})
+	right := signAnswer(f, key, nil, is.about(nil, nil))
+	compact := wrap(f, jose.ECDH_ES, jose.A128GCM, &ec.PublicKey, right, nil)
+	for _, seed := range []string{right, compact, "....", "", compact + ".", strings.Replace(compact, "..", ".A.", 1)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, sent string) {
+		body = sent
+		_, err := v.VerifyAccessToken(context.Background(), "token")
+		// The last character of a tag may have bits that do not count.
+		if err == nil && (len(sent) != len(compact) || sent[:len(sent)-1] != compact[:len(compact)-1]) {
+			t.Errorf("good: %q", sent)
+		}
+		if errors.Is(err, resource.ErrInvalidToken) {
+			t.Errorf("a statement about the token: %q", sent)
+		}
+	})
 }
