@@ -247,6 +247,9 @@ func (s *Server) checkClient(c *Client) error {
 	}
 	s.checkEncryption(c, fault)
 	s.checkRequestObjects(c, usesCode && len(c.RedirectURIs) > 0, fault)
+	if u, err := url.Parse(c.InitiateLoginURI); c.InitiateLoginURI != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
+		fault("InitiateLoginURI", "%q is not an https URL", c.InitiateLoginURI)
+	}
 	if c.DefaultMaxAge < 0 {
 		fault("DefaultMaxAge", "is %v; it must not be negative", c.DefaultMaxAge)
 	}

@@ -107,6 +107,11 @@ type Client struct {
 	// compared byte for byte (OpenID Connect RP-Initiated Logout §3.1).
 	PostLogoutRedirectURIs []string `cbor:"65,keyasint,omitempty" json:"post_logout_redirect_uris,omitempty"`
 
+	// InitiateLoginURI is where the client begins a sign-in that somebody else wants, such as
+	// the host's own list of applications: an https URL, to which the parameter iss is added
+	// (OpenID Connect Core §4).
+	InitiateLoginURI string `cbor:"53,keyasint,omitempty" json:"initiate_login_uri,omitempty"`
+
 	// DefaultMaxAge is the max_age of requests that have none; zero for no limit
 	// (OpenID Connect Registration §2).
 	DefaultMaxAge time.Duration `cbor:"52,keyasint,omitempty" json:"default_max_age,omitempty"`

@@ -30,6 +30,7 @@ func (k *kit) client(id string) storage.Client {
 		SoftwareID: "app", SoftwareVersion: "1", RegistrationAccessToken: "$sha256$z", ExpiresAt: k.now,
 		IntrospectionSignedResponseAlg: "ES256", ResourceServerFor: []string{"https://api.example/"},
 		IDTokenSignedResponseAlg: "EdDSA", UserInfoSignedResponseAlg: "RS256", DefaultMaxAge: time.Hour,
+		InitiateLoginURI:       "https://app.example/begin",
 		PostLogoutRedirectURIs: []string{"https://app.example/out"},
 		SubjectType:            "pairwise", SectorIdentifierURI: "https://sector.example/redirects.json",
 		RequestObjectSigningAlg: "PS256", RequireSignedRequestObject: true,
