@@ -76,6 +76,7 @@ var (
 	}
 	checksAfterRedirect = []check{
 		(*authorization).checkResponseMode, // by which the others are answered
+		(*authorization).checkSignsResponse,
 		(*authorization).checkParameters,
 		(*authorization).checkUnsupported,
 		(*authorization).checkWasPushed,

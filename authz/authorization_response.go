@@ -8,6 +8,15 @@ import (
 
 // How an authorization response gets to the client: RFC 6749 §4.1.2, by one of the response modes.
 
+// responseModes are those that a request may name.
+func (c *Config) responseModes() []string {
+	modes := []string{"query", "form_post", "jwt", "query.jwt", "form_post.jwt"}
+	if c.RequireSignedResponses {
+		modes = modes[2:]
+	}
+	return modes
+}
+
 // checkResponseMode: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2, JARM
 // §2.3. The error goes by the default mode, never by the one refused. No browser posts a form to
 // a private-use scheme.
@@ -34,6 +43,14 @@ func (a *authorization) checkResponseMode(context.Context) *Error {
 		}
 	}
 	return failed(invalidRequest, "response_mode_not_supported", "The response_mode is not supported. Use query or form_post, or one of these with .jwt.")
+}
+
+// checkSignsResponse: FAPI 2.0 Message Signing §5.4.1.
+func (a *authorization) checkSignsResponse(context.Context) *Error {
+	if a.config.RequireSignedResponses && !a.jarm {
+		return failed(invalidRequest, "signed_response_required", "Authorization responses have to be signed. Use the response_mode jwt.")
+	}
+	return nil
 }
 
 // refuse sends the browser back to the client with an error (RFC 6749 §4.1.2.1). A server that

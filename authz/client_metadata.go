@@ -195,9 +195,6 @@ func (m clientMetadata) describe(c *Client) (err *Error) {
 			err = badMetadata(name, "is not supported here: answers can be signed, and not encrypted")
 		}
 	}
-	if err == nil {
-		err = m.requestObjects(c)
-	}
 	if err != nil {
 		return err
 	}

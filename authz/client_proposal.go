@@ -53,6 +53,9 @@ func (s *Server) propose(ctx context.Context, body []byte, previous *Client) (*p
 	if err := m.describe(c); err != nil {
 		return nil, err
 	}
+	if err := s.requestObjectMetadata(m, c); err != nil {
+		return nil, err
+	}
 	if p.rejected, err = m.redirects(c); err != nil {
 		return nil, err
 	}

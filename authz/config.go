@@ -67,6 +67,20 @@ type Config struct {
 	// require it for themselves.
 	RequireSignedRequestObjects bool
 
+	// RequireSignedResponses refuses authorization requests that do not ask for a signed response,
+	// by one of the response modes of JARM.
+	RequireSignedResponses bool
+
+	// FAPI2 holds the server to the FAPI 2.0 Security Profile. Begin with ProfileFAPI2, which sets
+	// it along with what it needs: New says what of the rest departs from the profile. With it
+	//
+	//   - all JWTs are signed with PS256, ES256 or EdDSA, by clients and by the server: ID tokens
+	//     of clients that name no algorithm with the first of SigningAlgorithms,
+	//   - refresh tokens are not rotated: each works until its grant ends, which is
+	//     Lifetimes.RefreshToken after the user's consent, and RefreshTokenIdle does not count,
+	//   - pushed requests name their redirect_uri, and request objects have an nbf.
+	FAPI2 bool
+
 	// Clients are registered in code; they come before those in Storage and are not
 	// stored there.
 	Clients []Client
@@ -162,9 +176,9 @@ type Config struct {
 	SeveralAudiences bool
 
 	// SigningAlgorithms are the JWS algorithms that JWT access tokens are signed
-	// with: ES256, EdDSA, RS256. The first is the default, ES256 if there are none;
+	// with: ES256, EdDSA, PS256, RS256. The first is the default, ES256 if there are none;
 	// clients may choose among them. With OpenID Connect there is always RS256, for ID
-	// tokens (OpenID Connect Core §15.1).
+	// tokens (OpenID Connect Core §15.1), except with FAPI2.
 	SigningAlgorithms []string
 
 	// KeyRotation is how long a signing key signs before the next one takes over.

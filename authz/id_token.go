@@ -20,10 +20,24 @@ import (
 // ID tokens: OpenID Connect Core §2.
 
 const (
-	idTokenAlg  = "RS256" // that every client understands (§15.1)
 	idTokenType = "JWT"
 	maxNonce    = 2 << 10
 )
+
+// commonAlg is the algorithm that every client understands (OpenID Connect Core §15.1).
+const commonAlg = "RS256"
+
+// idTokenAlg is the algorithm of a client's ID tokens: the common one where it names none and
+// there is that, which is everywhere but under FAPI 2.0.
+func (c *Config) idTokenAlg(client *Client) string {
+	switch {
+	case client.IDTokenSignedResponseAlg != "":
+		return client.IDTokenSignedResponseAlg
+	case slices.Contains(c.SigningAlgorithms, commonAlg):
+		return commonAlg
+	}
+	return c.SigningAlgorithms[0]
+}
 
 // keysOutlive is how long the last thing that a key signed may be of use. ID tokens come back
 // as hints long after they have expired.
@@ -175,10 +189,7 @@ func (p *tokenPolicy) addIDToken(ctx context.Context, issued *engine.Issued) *Er
 	if refused != nil {
 		return refused
 	}
-	algorithm := p.client.IDTokenSignedResponseAlg
-	if algorithm == "" {
-		algorithm = idTokenAlg
-	}
+	algorithm := p.config.idTokenAlg(p.client)
 	subject, refused := p.subjectFor(p.client, issued.Grant.Subject)
 	if refused != nil {
 		return refused

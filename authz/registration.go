@@ -292,10 +292,7 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		RejectedRedirectURIs:                  p.rejected,
 	}
 	if s.config.openID() {
-		i.IDTokenSignedResponseAlg, i.UserInfoSignedResponseAlg = c.IDTokenSignedResponseAlg, c.UserInfoSignedResponseAlg
-		if i.IDTokenSignedResponseAlg == "" {
-			i.IDTokenSignedResponseAlg = idTokenAlg
-		}
+		i.IDTokenSignedResponseAlg, i.UserInfoSignedResponseAlg = s.config.idTokenAlg(c), c.UserInfoSignedResponseAlg
 		i.PostLogoutRedirectURIs = c.PostLogoutRedirectURIs
 		i.DefaultMaxAge = int64(c.DefaultMaxAge / time.Second)
 		i.SubjectType, i.SectorIdentifierURI = c.SubjectType, c.SectorIdentifierURI

@@ -57,7 +57,7 @@ func (a *authorization) checkRequestObject(ctx context.Context) *Error {
 	if once(a.params, "request_uri") != "" {
 		return twoRequests()
 	}
-	t, err := parseRequestObject(compact)
+	t, err := parseRequestObject(compact, a.config.keyAlgs())
 	if err != nil {
 		return err
 	}
@@ -94,14 +94,14 @@ func (a *authorization) checkRequestObject(ctx context.Context) *Error {
 	return nil
 }
 
-func parseRequestObject(compact string) (*foreignJWT, *Error) {
+func parseRequestObject(compact string, algorithms []string) (*foreignJWT, *Error) {
 	if len(compact) > maxParameter-len("request") {
 		return nil, badRequestObject("too_long", "is too long")
 	}
 	if strings.Count(compact, ".") == 4 { // RFC 7516 §3.1
 		return nil, badRequestObject("encrypted", "is encrypted, which is not supported. Sign it, and push it if it has to be confidential")
 	}
-	t, err := parseForeignJWT(compact, assertionKeyAlgs)
+	t, err := parseForeignJWT(compact, algorithms)
 	switch {
 	case errors.Is(err, errJWTAlgorithm): // RFC 9101 §10.1: none is not one
 		return nil, badRequestObject("alg_not_allowed", "is not signed with one of request_object_signing_alg_values_supported")
@@ -126,6 +126,9 @@ func (a *authorization) checkRequestObjectClaims(t *foreignJWT, shown time.Time)
 		return badRequestObject("aud_wrong", "must have the issuer of this server as aud")
 	}
 	reason := c.lifeFault(shown, maxRequestObjectLife)
+	if a.config.FAPI2 && c.NotBefore == nil { // FAPI 2.0 Message Signing §5.3.1
+		reason = "nbf_missing"
+	}
 	if reason == "" && c.NotBefore != nil && c.ExpiresAt.After(c.NotBefore.Add(maxRequestObjectLife)) {
 		reason = "lives_too_long"
 	}
@@ -138,6 +141,7 @@ func (a *authorization) checkRequestObjectClaims(t *foreignJWT, shown time.Time)
 // requestObjectLife words the faults of lifeFault.
 var requestObjectLife = map[string]string{
 	"exp_missing":     "must have an exp",
+	"nbf_missing":     "must have an nbf",
 	"expired":         "has expired. Go back to the application and start again",
 	"lives_too_long":  "must expire within an hour",
 	"not_yet_valid":   "is not good yet, by its nbf",
@@ -242,10 +246,10 @@ func twoRequests() *Error {
 	return failed(invalidRequest, "request_and_request_uri", "The parameters request and request_uri must not both be there.")
 }
 
-// requestObjects refuses what a client registers about its request objects and would not get
+// requestObjectMetadata refuses what a client registers about its request objects and would not get
 // (OpenID Connect Registration §2).
-func (m clientMetadata) requestObjects(c *Client) *Error {
-	if alg := c.RequestObjectSigningAlg; alg != "" && !slices.Contains(assertionKeyAlgs, alg) {
+func (s *Server) requestObjectMetadata(m clientMetadata, c *Client) *Error {
+	if alg := c.RequestObjectSigningAlg; alg != "" && !slices.Contains(s.config.keyAlgs(), alg) {
 		return badMetadata("request_object_signing_alg", "is none of request_object_signing_alg_values_supported")
 	}
 	for _, name := range []string{"request_object_encryption_alg", "request_object_encryption_enc"} {
@@ -260,8 +264,8 @@ func (m clientMetadata) requestObjects(c *Client) *Error {
 // authorization requests.
 func (s *Server) checkRequestObjects(c *Client, asks bool, fault func(field, format string, args ...any)) {
 	alg := c.RequestObjectSigningAlg
-	if alg != "" && !slices.Contains(assertionKeyAlgs, alg) {
-		fault("RequestObjectSigningAlg", "is %q; use one of %s", alg, strings.Join(assertionKeyAlgs, ", "))
+	if alg != "" && !slices.Contains(s.config.keyAlgs(), alg) {
+		fault("RequestObjectSigningAlg", "is %q; use one of %s", alg, strings.Join(s.config.keyAlgs(), ", "))
 		return
 	}
 	if c.JWKS == "" && c.JWKSURI == "" {

@@ -193,7 +193,7 @@ func (s *Server) Metadata() *Metadata {
 	}
 	var proofAlgs []string
 	if s.config.DPoP {
-		proofAlgs = dpop.Algorithms()
+		proofAlgs = s.config.proofAlgs()
 	}
 	confidential := s.authMethods()
 	anyClient := slices.Clone(confidential)
@@ -207,7 +207,7 @@ func (s *Server) Metadata() *Metadata {
 		JWKSURI:                                    base + "/jwks",
 		ScopesSupported:                            scopes,
 		ResponseTypesSupported:                     []string{"code"},
-		ResponseModesSupported:                     []string{"query", "form_post", "jwt", "query.jwt", "form_post.jwt"},
+		ResponseModesSupported:                     s.config.responseModes(),
 		GrantTypesSupported:                        slices.Clone(s.grantTypes),
 		TokenEndpointAuthMethodsSupported:          anyClient,
 		RevocationEndpoint:                         base + "/revoke",
@@ -228,7 +228,7 @@ func (s *Server) Metadata() *Metadata {
 		IntrospectionSigningAlgValuesSupported:             slices.Clone(s.config.SigningAlgorithms),
 		AuthorizationSigningAlgValuesSupported:             slices.Clone(s.config.SigningAlgorithms),
 		RequestParameterSupported:                          true,
-		RequestObjectSigningAlgValuesSupported:             slices.Clone(assertionKeyAlgs),
+		RequestObjectSigningAlgValuesSupported:             slices.Clone(s.config.keyAlgs()),
 		RequireSignedRequestObject:                         s.config.RequireSignedRequestObjects,
 		TLSClientCertificateBoundAccessTokens:              s.config.MutualTLS,
 		ClientIDMetadataDocumentSupported:                  s.documents != nil,

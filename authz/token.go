@@ -120,6 +120,9 @@ func (p *tokenPolicy) AccessTokenExpiresAt(grant *storage.Grant, resources []str
 }
 
 func (p *tokenPolicy) RefreshTokenExpiresAt(grant *storage.Grant) time.Time {
+	if p.config.FAPI2 { // it is not rotated, so nothing could move the end of its wait
+		return grant.ExpiresAt
+	}
 	return earlier(p.at.Add(p.refreshTokenIdle(p.client)), grant.ExpiresAt)
 }
 

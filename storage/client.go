@@ -94,7 +94,7 @@ type Client struct {
 	IntrospectionSignedResponseAlg string `cbor:"41,keyasint,omitempty" json:"introspection_signed_response_alg,omitempty"`
 
 	// IDTokenSignedResponseAlg is the JWS algorithm of this client's ID tokens; empty for
-	// RS256, which every client understands. UserInfoSignedResponseAlg is that of UserInfo
+	// RS256, which every client understands, if the server has it, or else for its first. UserInfoSignedResponseAlg is that of UserInfo
 	// answers; empty for plain JSON (OpenID Connect Registration §2).
 	IDTokenSignedResponseAlg  string `cbor:"50,keyasint,omitempty" json:"id_token_signed_response_alg,omitempty"`
 	UserInfoSignedResponseAlg string `cbor:"51,keyasint,omitempty" json:"userinfo_signed_response_alg,omitempty"`
