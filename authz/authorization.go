@@ -27,6 +27,7 @@ type authorization struct {
 	documentHost string // of the client's metadata document; empty for none
 	redirectURI  string
 	formPost     bool // the answer goes by POST
+	fragment     bool // the answer goes in the fragment
 	jarm         bool // the answer is signed
 	scopes       []string
 	resources    []string // their identifiers
@@ -90,6 +91,7 @@ var (
 		(*authorization).checkPrompt,
 		(*authorization).checkAuthentication,
 		(*authorization).checkOpenID,
+		(*authorization).checkIDTokenResponse,
 		(*authorization).checkWithEngine,
 	}
 )
@@ -207,25 +209,12 @@ func (a *authorization) checkUnsupported(context.Context) *Error {
 	return nil
 }
 
-// checkResponseType: RFC 6749 §3.1.1. Only code: RFC 9700 §2.1.2 tells to stay away
-// from what puts tokens into URLs.
-func (a *authorization) checkResponseType(context.Context) *Error {
-	switch once(a.params, "response_type") {
-	case "":
-		return missing("response_type")
-	case "code":
-	default:
-		return failed(unsupportedResponseType, "response_type_not_supported", "The response_type is not supported. Use code.")
-	}
-	if !slices.Contains(grantTypesOf(a.client), grantAuthorizationCode) {
-		return failed(unauthorizedClient, "grant_type_not_allowed", "This client may not use the authorization code grant.")
-	}
-	return nil
-}
-
 // checkCodeChallenge: RFC 7636 §4.2 to §4.4.1, for every client (RFC 9700 §2.1.1). An
 // S256 challenge is the base64url form of 32 bytes and nothing else.
 func (a *authorization) checkCodeChallenge(context.Context) *Error {
+	if !a.asksFor(responseCode) { // nothing would be exchanged
+		return nil
+	}
 	challenge := once(a.params, "code_challenge")
 	if challenge == "" {
 		return failed(invalidRequest, "code_challenge_missing", "The code_challenge parameter is missing. PKCE is required.")
@@ -260,6 +249,9 @@ func (a *authorization) prompts(value string) bool {
 // checkWithEngine has fosite judge the request as well, before the user is bothered
 // with it.
 func (a *authorization) checkWithEngine(ctx context.Context) *Error {
+	if !a.asksFor(responseCode) {
+		return nil
+	}
 	return a.fromEngine(a.engine.ParseAuthorization(ctx, a.engineRequest()))
 }
 
@@ -309,7 +301,7 @@ var descriptions = map[string]string{
 }
 
 // issue stores the grant and its code in one commit, and sends the browser to the
-// client with the code (RFC 6749 §4.1.2). If that answers a consent page, the answer and
+// client with the code (RFC 6749 §4.1.2), and an ID token if that is asked for. If that answers a consent page, the answer and
 // what is remembered of it are part of the same commit.
 func (a *authorization) issue(ctx context.Context, user *User, scopes []string, page *answeredPage) (*AuthorizationResponse, error) {
 	request := a.engineRequest()
@@ -337,13 +329,21 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 	// A used code is remembered for as long as anything that it yielded may live, so that
 	// its replay is noticed while that matters.
 	request.CodeKeptUntil = expiresAt
-	code, write, err := a.engine.IssueCode(ctx, request, grant)
-	if err != nil {
-		return a.refuse(ctx, a.fromEngine(err), user.Subject), nil
+	answer, write := url.Values{}, &storage.Write{At: a.at} // of an ID token alone there is no grant
+	if a.asksFor(responseCode) {
+		code, w, err := a.engine.IssueCode(ctx, request, grant)
+		if err != nil {
+			return a.refuse(ctx, a.fromEngine(err), user.Subject), nil
+		}
+		answer.Set("code", code)
+		write = w
+	}
+	if refused := a.addIDToken(ctx, grant, answer); refused != nil {
+		return a.refuse(ctx, refused, user.Subject), nil
 	}
 	write.Unended = []storage.Unended{{Subject: user.Subject, ClientID: a.client.ID, Since: a.unendedSince}}
 	a.consumePushed(write)
-	response, refused := a.redirect(ctx, url.Values{"code": {code}})
+	response, refused := a.redirect(ctx, answer)
 	if refused != nil {
 		return a.refuse(ctx, refused, user.Subject), nil
 	}
@@ -362,6 +362,10 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 	case err != nil:
 		return a.refuse(ctx, unavailable(err), user.Subject), nil
 	}
-	a.emit(ctx, Event{Type: AuthorizationGranted, ClientID: a.client.ID, Subject: user.Subject, GrantID: grant.ID, Scopes: scopes})
+	granted := Event{Type: AuthorizationGranted, ClientID: a.client.ID, Subject: user.Subject, Scopes: scopes}
+	if len(write.Grants) > 0 {
+		granted.GrantID = grant.ID
+	}
+	a.emit(ctx, granted)
 	return response, nil
 }

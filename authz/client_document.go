@@ -271,6 +271,9 @@ func (d *documents) parse(id string, body []byte) (*proposal, error) {
 		err = m.grants(c, []string{grantAuthorizationCode, grantRefreshToken})
 	}
 	if err == nil {
+		err = d.responseTypeMetadata(m, c)
+	}
+	if err == nil {
 		err = d.sectorMetadata(c)
 	}
 	if err == nil {

@@ -121,6 +121,7 @@ func (c *Config) complete() error {
 	c.Lifetimes.complete(fault)
 	c.completeIntroductions(fault)
 	c.Limits.complete(fault)
+	c.completeResponseTypes(fault)
 	c.checkFAPI2(fault)
 	if c.StorageTimeout == 0 {
 		c.StorageTimeout = 3 * time.Second

@@ -67,6 +67,11 @@ type Config struct {
 	// require it for themselves.
 	RequireSignedRequestObjects bool
 
+	// ResponseTypes are those besides code: "id_token" and "code id_token", for OpenID Connect
+	// (Core §3.2, §3.3). A client may use those that its own ResponseTypes name. The ID token goes
+	// through the browser, and no access token ever does.
+	ResponseTypes []string
+
 	// RequireSignedResponses refuses authorization requests that do not ask for a signed response,
 	// by one of the response modes of JARM.
 	RequireSignedResponses bool

@@ -274,7 +274,7 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 	i := &ClientInformation{
 		ClientID: c.ID, ClientIDIssuedAt: c.CreatedAt.Unix(), ClientSecret: secret,
 		RegistrationAccessToken: token, RegistrationClientURI: s.Metadata().RegistrationEndpoint + "/" + c.ID,
-		RedirectURIs: c.RedirectURIs, GrantTypes: grantTypesOf(c), ResponseTypes: []string{},
+		RedirectURIs: c.RedirectURIs, GrantTypes: grantTypesOf(c), ResponseTypes: append([]string{}, responseTypesOf(c)...),
 		TokenEndpointAuthMethod: c.TokenEndpointAuthMethod, ApplicationType: c.ApplicationType,
 		Scope: strings.Join(c.Scopes, " "), ClientName: c.Name, ClientURI: c.URI, LogoURI: c.LogoURI,
 		PolicyURI: c.PolicyURI, TOSURI: c.TOSURI, JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI,
@@ -299,9 +299,6 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		if i.SubjectType == "" {
 			i.SubjectType = subjectPublic
 		}
-	}
-	if slices.Contains(i.GrantTypes, grantAuthorizationCode) {
-		i.ResponseTypes = []string{"code"}
 	}
 	if secret != "" {
 		i.ClientSecretExpiresAt = new(int64) // 0: it does not expire

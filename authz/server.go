@@ -179,6 +179,16 @@ func (c *Config) grantTypes() []string {
 	return types
 }
 
+// registrableGrantTypes are what clients may register for: what the token endpoint handles, and
+// what goes with ID tokens from the authorization endpoint.
+func (c *Config) registrableGrantTypes() []string {
+	types := c.grantTypes()
+	if len(c.ResponseTypes) > 0 {
+		types = append(types, grantImplicit)
+	}
+	return types
+}
+
 // Metadata describes the server (RFC 8414 §2).
 func (s *Server) Metadata() *Metadata {
 	base := s.base()
@@ -206,9 +216,9 @@ func (s *Server) Metadata() *Metadata {
 		TokenEndpoint:                              base + "/token",
 		JWKSURI:                                    base + "/jwks",
 		ScopesSupported:                            scopes,
-		ResponseTypesSupported:                     []string{"code"},
+		ResponseTypesSupported:                     s.config.responseTypes(),
 		ResponseModesSupported:                     s.config.responseModes(),
-		GrantTypesSupported:                        slices.Clone(s.grantTypes),
+		GrantTypesSupported:                        s.config.registrableGrantTypes(),
 		TokenEndpointAuthMethodsSupported:          anyClient,
 		RevocationEndpoint:                         base + "/revoke",
 		RevocationEndpointAuthMethodsSupported:     anyClient,

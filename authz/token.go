@@ -95,6 +95,7 @@ type tokenPolicy struct {
 	client *Client
 	params url.Values
 	at     time.Time
+	code   string // that goes to the client beside the ID token; empty at the token endpoint
 
 	held         confirmation // the keys that the request proves to hold
 	proof        *dpop.Proof  // to be used up with what is issued; nil if there is none

@@ -26,6 +26,11 @@ type Client struct {
 	// endpoint. Empty means authorization_code and refresh_token.
 	GrantTypes []string `cbor:"8,keyasint,omitempty" json:"grant_types,omitempty"`
 
+	// ResponseTypes are the response_type values the client may use at the authorization
+	// endpoint. Empty means code, for a client with the grant type authorization_code. Those
+	// with an ID token need the grant type implicit too (OpenID Connect Registration §2).
+	ResponseTypes []string `cbor:"93,keyasint,omitempty" json:"response_types,omitempty"`
+
 	// Scopes are all that the client may ever ask for; DefaultScopes, a subset, is
 	// what a request without a scope parameter gets. Empty DefaultScopes means all
 	// of Scopes.

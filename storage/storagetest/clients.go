@@ -34,6 +34,7 @@ func (k *kit) client(id string) storage.Client {
 		SubjectType:            "pairwise", SectorIdentifierURI: "https://sector.example/redirects.json",
 		RequestObjectSigningAlg: "PS256", RequireSignedRequestObject: true,
 		AuthorizationSignedResponseAlg: "ES256",
+		ResponseTypes:                  []string{"code", "code id_token"},
 	}
 }
 
