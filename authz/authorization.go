@@ -198,8 +198,8 @@ func (a *authorization) checkRedirectURI(context.Context) *Error {
 func (a *authorization) checkParameters(context.Context) *Error { return checkParameters(a.params) }
 
 // checkUnsupported: OpenID Connect Core §3.1.2.6. Ignoring a reference to a request object
-// would mean to act on parameters that the client did not mean. What it refers to is nowhere
-// fetched: whoever does not want the request in the URL can push it.
+// would mean to act on parameters that the client did not mean; where Config.RequestURIs is on,
+// one that is there has been followed by now.
 func (a *authorization) checkUnsupported(context.Context) *Error {
 	for _, name := range []string{"request_uri", "registration"} {
 		if once(a.params, name) != "" {

@@ -137,7 +137,7 @@ func cloneClient(c *Client) *Client {
 	d.Resources, d.AuthorizationDetailsTypes = slices.Clone(c.Resources), slices.Clone(c.AuthorizationDetailsTypes)
 	d.PostLogoutRedirectURIs = slices.Clone(c.PostLogoutRedirectURIs)
 	d.ResourceServerFor = slices.Clone(c.ResourceServerFor)
-	d.ResponseTypes = slices.Clone(c.ResponseTypes)
+	d.ResponseTypes, d.RequestURIs = slices.Clone(c.ResponseTypes), slices.Clone(c.RequestURIs)
 	return &d
 }
 

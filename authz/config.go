@@ -67,6 +67,16 @@ type Config struct {
 	// require it for themselves.
 	RequireSignedRequestObjects bool
 
+	// RequestURIs lets clients refer to their request objects by URL (RFC 9101 §5.2, OpenID Connect
+	// Core §6.2): by those alone that they have registered, in Client.RequestURIs, and that
+	// HTTPClient can reach. Clients that push their requests need none of that.
+	RequestURIs bool
+
+	// UnsignedRequestObjects lets clients register that their request objects are not signed
+	// (request_object_signing_alg none). All that such a client says in one, anybody could
+	// have said.
+	UnsignedRequestObjects bool
+
 	// ResponseTypes are those besides code: "id_token" and "code id_token", for OpenID Connect
 	// (Core §3.2, §3.3). A client may use those that its own ResponseTypes name. The ID token goes
 	// through the browser, and no access token ever does.
@@ -251,7 +261,8 @@ type Config struct {
 	// request that is refused.
 	DPoPNonces bool
 
-	// HTTPClient fetches what clients name by URL: their key sets and metadata documents.
+	// HTTPClient fetches what clients name by URL: their key sets, metadata documents and request
+	// objects.
 	// Nil for one that connects to public addresses only. One of the host's has to see to
 	// that itself; redirects are not followed either way.
 	HTTPClient *http.Client

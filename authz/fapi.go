@@ -52,6 +52,9 @@ func (c *Config) checkFAPI2(fault func(field, format string, args ...any)) {
 	if len(c.TokenEndpointAuthMethods) == 0 || len(without(c.TokenEndpointAuthMethods, methods)) > 0 {
 		fault("TokenEndpointAuthMethods", "is %q; Config.FAPI2 allows %s, so name those of them that you want", c.TokenEndpointAuthMethods, strings.Join(methods, ", "))
 	}
+	if c.UnsignedRequestObjects { // §5.4.1
+		fault("UnsignedRequestObjects", "is on, which Config.FAPI2 does not allow; turn it off")
+	}
 	for _, alg := range without(c.SigningAlgorithms, fapiAlgs) { // §5.4.1
 		fault("SigningAlgorithms", "%q is not allowed by Config.FAPI2; use %s", alg, strings.Join(fapiAlgs, ", "))
 	}

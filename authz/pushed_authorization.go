@@ -193,7 +193,7 @@ func (a *authorization) checkPushedRequest(ctx context.Context) *Error {
 
 const reasonPushedUsed = "pushed_request_used"
 
-// badRequestURI is invalid_request_uri (RFC 9101 §6.2), worded the same whatever is wrong.
+// badRequestURI is invalid_request_uri (RFC 9101 §7), worded the same whatever is wrong.
 func badRequestURI(reason string) *Error {
 	return failed(invalidRequestURI, reason, "This request has expired, or has been answered already. Go back to the application and start again.")
 }

@@ -111,6 +111,8 @@ type ClientInformation struct {
 	RequestObjectSigningAlg               string `json:"request_object_signing_alg,omitempty"`
 	RequireSignedRequestObject            bool   `json:"require_signed_request_object,omitempty"`
 
+	RequestURIs []string `json:"request_uris,omitempty"` // OpenID Connect Registration §2
+
 	// OpenID Connect Registration §2.
 	IDTokenSignedResponseAlg  string `json:"id_token_signed_response_alg,omitempty"`
 	UserInfoSignedResponseAlg string `json:"userinfo_signed_response_alg,omitempty"`
@@ -289,6 +291,7 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		AuthorizationSignedResponseAlg:        c.AuthorizationSignedResponseAlg,
 		RequestObjectSigningAlg:               c.RequestObjectSigningAlg,
 		RequireSignedRequestObject:            c.RequireSignedRequestObject,
+		RequestURIs:                           c.RequestURIs,
 		RejectedRedirectURIs:                  p.rejected,
 	}
 	if s.config.openID() {

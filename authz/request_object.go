@@ -21,7 +21,8 @@ import (
 
 // Request objects: the parameters of an authorization request as claims of a JWT that the
 // client has signed (RFC 9101, OpenID Connect Core §6.1). They come by value, in the parameter
-// request, to the authorization endpoint or pushed (RFC 9126 §3).
+// request, to the authorization endpoint or pushed (RFC 9126 §3), or by reference; see
+// request_uri.go.
 //
 // One may be shown as often as it is good, and is not remembered: each time it leads to the
 // question that the client meant, and to no more than that, for whoever is at the browser. A
@@ -51,11 +52,20 @@ var notParameters = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", re
 // of them here: RFC 9101 §5 took that back, and clients that follow it send neither.
 func (a *authorization) checkRequestObject(ctx context.Context) *Error {
 	compact := once(a.params, "request")
-	if compact == "" {
-		return nil
-	}
-	if once(a.params, "request_uri") != "" {
+	if compact != "" && once(a.params, "request_uri") != "" {
 		return twoRequests()
+	}
+	var err *Error
+	if compact == "" {
+		if compact, err = a.fetchRequestObject(ctx); compact == "" {
+			return err
+		}
+	}
+	if len(compact) > maxParameter-len("request") {
+		return badRequestObject("too_long", "is too long")
+	}
+	if a.unsignedAllowed(a.client) {
+		return a.openUnsigned(compact)
 	}
 	t, err := parseRequestObject(compact, a.config.keyAlgs())
 	if err != nil {
@@ -74,13 +84,11 @@ func (a *authorization) checkRequestObject(ctx context.Context) *Error {
 		return err
 	}
 	params, err := requestParameters(t.payload)
-	switch {
-	case err != nil:
+	if err == nil {
+		err = a.fitsClient(params)
+	}
+	if err != nil {
 		return err
-	case once(params, "client_id") != a.client.ID: // RFC 9101 §6.3
-		return badRequestObject("client_id_wrong", "does not hold the client_id of the client")
-	case params.Has("request") || params.Has("request_uri"): // RFC 9101 §4
-		return badRequestObject("nested", "holds another request or request_uri")
 	}
 	if a.pushed == nil {
 		if since, sent := a.params[sinceParam]; sent {
@@ -94,10 +102,19 @@ func (a *authorization) checkRequestObject(ctx context.Context) *Error {
 	return nil
 }
 
-func parseRequestObject(compact string, algorithms []string) (*foreignJWT, *Error) {
-	if len(compact) > maxParameter-len("request") {
-		return nil, badRequestObject("too_long", "is too long")
+// fitsClient refuses parameters from a request object that another client could have sent, or
+// that lead to another request object.
+func (a *authorization) fitsClient(params url.Values) *Error {
+	switch {
+	case once(params, "client_id") != a.client.ID: // RFC 9101 §6.3
+		return badRequestObject("client_id_wrong", "does not hold the client_id of the client")
+	case params.Has("request") || params.Has("request_uri"): // RFC 9101 §4
+		return badRequestObject("nested", "holds another request or request_uri")
 	}
+	return nil
+}
+
+func parseRequestObject(compact string, algorithms []string) (*foreignJWT, *Error) {
 	if strings.Count(compact, ".") == 4 { // RFC 7516 §3.1
 		return nil, badRequestObject("encrypted", "is encrypted, which is not supported. Sign it, and push it if it has to be confidential")
 	}
@@ -249,7 +266,7 @@ func twoRequests() *Error {
 // requestObjectMetadata refuses what a client registers about its request objects and would not get
 // (OpenID Connect Registration §2).
 func (s *Server) requestObjectMetadata(m clientMetadata, c *Client) *Error {
-	if alg := c.RequestObjectSigningAlg; alg != "" && !slices.Contains(s.config.keyAlgs(), alg) {
+	if alg := c.RequestObjectSigningAlg; alg != "" && !slices.Contains(s.config.requestAlgs(), alg) {
 		return badMetadata("request_object_signing_alg", "is none of request_object_signing_alg_values_supported")
 	}
 	for _, name := range []string{"request_object_encryption_alg", "request_object_encryption_enc"} {
@@ -257,15 +274,32 @@ func (s *Server) requestObjectMetadata(m clientMetadata, c *Client) *Error {
 			return badMetadata(name, "is not supported here: request objects are signed, and not encrypted")
 		}
 	}
-	return nil
+	if !s.config.RequestURIs { // which discovery tells
+		return nil
+	}
+	return m.requestURIs(c)
 }
 
 // checkRequestObjects finds the faults in a client's request objects; asks tells that it makes
 // authorization requests.
 func (s *Server) checkRequestObjects(c *Client, asks bool, fault func(field, format string, args ...any)) {
 	alg := c.RequestObjectSigningAlg
-	if alg != "" && !slices.Contains(s.config.keyAlgs(), alg) {
-		fault("RequestObjectSigningAlg", "is %q; use one of %s", alg, strings.Join(s.config.keyAlgs(), ", "))
+	for _, uri := range c.RequestURIs {
+		if err := checkRequestURI(uri); err != nil {
+			fault("RequestURIs", "%q: %v", uri, err)
+		}
+	}
+	if len(c.RequestURIs) > 0 && !s.config.RequestURIs {
+		fault("RequestURIs", "needs Config.RequestURIs; turn that on, or leave it out here")
+	}
+	if alg != "" && !slices.Contains(s.config.requestAlgs(), alg) {
+		fault("RequestObjectSigningAlg", "is %q; use one of %s", alg, strings.Join(s.config.requestAlgs(), ", "))
+		return
+	}
+	if alg == algNone {
+		if c.RequireSignedRequestObject || s.config.RequireSignedRequestObjects {
+			fault("RequestObjectSigningAlg", "is none, but request objects have to be signed (RequireSignedRequestObject); take one of them out")
+		}
 		return
 	}
 	if c.JWKS == "" && c.JWKSURI == "" {

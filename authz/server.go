@@ -53,6 +53,8 @@ type Server struct {
 	documents     *documents  // nil if Config.ClientIDMetadata is
 	registrations registrations
 	sectors       *fetch.Fetcher
+
+	requestDocuments *requestDocuments
 }
 
 // New makes a server. On first start it makes the signing keys and stores them. The
@@ -81,6 +83,7 @@ func New(config Config) (*Server, error) {
 	s.clientKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
 	s.issuerKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
 	s.sectors = fetch.New(config.HTTPClient)
+	s.requestDocuments = newRequestDocuments(config.HTTPClient, s.now)
 	s.documents = s.newDocuments()
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix
@@ -238,7 +241,9 @@ func (s *Server) Metadata() *Metadata {
 		IntrospectionSigningAlgValuesSupported:             slices.Clone(s.config.SigningAlgorithms),
 		AuthorizationSigningAlgValuesSupported:             slices.Clone(s.config.SigningAlgorithms),
 		RequestParameterSupported:                          true,
-		RequestObjectSigningAlgValuesSupported:             slices.Clone(s.config.keyAlgs()),
+		RequestURIParameterSupported:                       s.config.RequestURIs,
+		RequireRequestURIRegistration:                      s.config.RequestURIs,
+		RequestObjectSigningAlgValuesSupported:             s.config.requestAlgs(),
 		RequireSignedRequestObject:                         s.config.RequireSignedRequestObjects,
 		TLSClientCertificateBoundAccessTokens:              s.config.MutualTLS,
 		ClientIDMetadataDocumentSupported:                  s.documents != nil,

@@ -126,10 +126,16 @@ type Client struct {
 	SectorIdentifierURI string `cbor:"64,keyasint,omitempty" json:"sector_identifier_uri,omitempty"`
 
 	// RequestObjectSigningAlg is the one JWS algorithm of the client's request objects; empty
-	// for any that fits its keys. RequireSignedRequestObject refuses authorization requests
+	// for any that fits its keys, "none" for a client that does not sign them, where the server
+	// allows that. RequireSignedRequestObject refuses authorization requests
 	// that are not signed (RFC 9101 §10.5).
 	RequestObjectSigningAlg    string `cbor:"60,keyasint,omitempty" json:"request_object_signing_alg,omitempty"`
 	RequireSignedRequestObject bool   `cbor:"61,keyasint,omitempty" json:"require_signed_request_object,omitempty"`
+
+	// RequestURIs are the https URLs at which the client has request objects (RFC 9101 §5.2). One
+	// that ends in # and the base64url form of the SHA-256 hash of what is there is compared byte
+	// for byte; one without, up to such a hash (OpenID Connect Core §6.2).
+	RequestURIs []string `cbor:"94,keyasint,omitempty" json:"request_uris,omitempty"`
 
 	// AuthorizationSignedResponseAlg is the JWS algorithm of authorization responses that this
 	// client asks to have signed (JARM §3); empty for RS256 if the server has that, or else the

@@ -35,6 +35,7 @@ func (k *kit) client(id string) storage.Client {
 		RequestObjectSigningAlg: "PS256", RequireSignedRequestObject: true,
 		AuthorizationSignedResponseAlg: "ES256",
 		ResponseTypes:                  []string{"code", "code id_token"},
+		RequestURIs:                    []string{"https://app.example/request.jwt"},
 	}
 }
 

@@ -31,7 +31,7 @@ var (
 		IndefLength:       cbor.IndefLengthForbidden,
 		TagsMd:            cbor.TagsForbidden,
 		MaxNestedLevels:   8,
-		MaxMapPairs:       64,
+		MaxMapPairs:       128, // twice what a Client has
 		MaxArrayElements:  Max,
 		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
 	}.DecMode())
