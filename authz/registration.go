@@ -121,6 +121,7 @@ type ClientInformation struct {
 	SectorIdentifierURI       string `json:"sector_identifier_uri,omitempty"`
 
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+	InitiateLoginURI       string   `json:"initiate_login_uri,omitempty"`
 
 	// RejectedRedirectURIs were sent and not registered.
 	RejectedRedirectURIs []RejectedRedirectURI `json:"rejected_redirect_uris,omitempty"`
@@ -296,7 +297,7 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 	}
 	if s.config.openID() {
 		i.IDTokenSignedResponseAlg, i.UserInfoSignedResponseAlg = s.config.idTokenAlg(c), c.UserInfoSignedResponseAlg
-		i.PostLogoutRedirectURIs = c.PostLogoutRedirectURIs
+		i.PostLogoutRedirectURIs, i.InitiateLoginURI = c.PostLogoutRedirectURIs, c.InitiateLoginURI
 		i.DefaultMaxAge = int64(c.DefaultMaxAge / time.Second)
 		i.SubjectType, i.SectorIdentifierURI = c.SubjectType, c.SectorIdentifierURI
 		if i.SubjectType == "" {
