@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -243,12 +244,18 @@ func (a *authorization) checkWithEngine(ctx context.Context) *Error {
 	return a.fromEngine(a.engine.ParseAuthorization(ctx, a.engineRequest()))
 }
 
+// engineRequest is what fosite is asked for: the code, whatever comes beside it.
 func (a *authorization) engineRequest() *engine.AuthorizationRequest {
+	params := a.params
+	if a.asksFor(responseIDToken) {
+		params = maps.Clone(params)
+		params.Set("response_type", responseCode)
+	}
 	return &engine.AuthorizationRequest{
 		Client:        a.client,
 		Public:        public(a.client),
 		GrantTypes:    grantTypesOf(a.client),
-		Parameters:    a.params,
+		Parameters:    params,
 		RedirectURI:   a.redirectURI,
 		Scopes:        a.scopes,
 		Confirmation:  a.dpopKey().claim(),

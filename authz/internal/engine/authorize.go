@@ -87,15 +87,14 @@ func (e *Engine) IssueCode(ctx context.Context, req *AuthorizationRequest, grant
 // out: fosite merges their outer parameters and takes alg none.
 func (req *AuthorizationRequest) form() url.Values {
 	form := url.Values{
-		"client_id":     {req.Client.ID},
-		"redirect_uri":  {req.RedirectURI},
-		"response_type": {"code"}, // all that fosite is asked for
-		"state":         {placeholderState},
+		"client_id":    {req.Client.ID},
+		"redirect_uri": {req.RedirectURI},
+		"state":        {placeholderState},
 	}
 	if len(req.Scopes) > 0 {
 		form.Set("scope", join(req.Scopes))
 	}
-	for _, name := range []string{"code_challenge", "code_challenge_method"} {
+	for _, name := range []string{"response_type", "code_challenge", "code_challenge_method"} {
 		if v := req.Parameters.Get(name); v != "" {
 			form.Set(name, v)
 		}
