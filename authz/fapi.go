@@ -11,7 +11,38 @@ import (
 )
 
 // The FAPI 2.0 Security Profile, as far as it asks for more than the rest of the configuration
-// can say. The tests, which are named after its sections, say where each requirement holds.
+// can say. Where each of its requirements for authorization servers holds (the subtests of
+// fapi_test.go have the same names):
+//
+//	§5.3.2.1   1  metadata                    Server.Metadata
+//	           2  no password grant           Config.grantTypes, which has none
+//	           3  confidential clients alone  Config.TokenEndpointAuthMethods, checkFAPI2
+//	           4  bound access tokens alone   Config.RequireBoundAccessTokens, tokenPolicy.bind
+//	           5  by certificate or DPoP      tokenPolicy.bind
+//	           6  clients authenticate by key Config.TokenEndpointAuthMethods, authenticateClient
+//	           7  no open redirector          checksBeforeRedirect
+//	           8  the issuer alone as aud     Config.StrictAssertionAudience, assertionAudience
+//	           9  no rotation                 keepRefreshToken
+//	          10  nonces if it likes          Config.DPoPNonces
+//	          11  codes of 60 s               checkFAPI2
+//	          12  codes bound to a key        PushAuthorization, checkDPoPKey
+//	          13  clocks                      assertionSkew, dpop.MaxAhead
+//	          14  least privilege             resources, scopes and consent, as ever
+//	§5.3.2.2   1  code alone                  completeResponseTypes
+//	        2 - 4 pushed by clients alone     checkWasPushed, authenticateClient
+//	           5  PKCE                        checkCodeChallenge, as ever
+//	           6  redirect_uri                checkPushedRedirectURI
+//	           7  iss                         authorization.redirect, as ever
+//	           8  https                       checkRedirectURI, as ever
+//	           9  a code once                 engine, as ever
+//	      10, 11  303                         handlers, as ever
+//	          12  request_uri below 600 s     checkFAPI2
+//	          13  consent                     the consent page
+//	          14  nonce of 64 characters      maxNonce
+//	§5.4.1     1  algorithms                  Config.keyAlgs, checkFAPI2
+//	        2, 3  lengths of keys             parseKey, keyring, dpop
+//	           4  128 bits                    newCredential
+//	§5.4.3        kids that are there twice   clientKeys.some, which tries every key that fits
 
 // fapiAlgs are the JWS algorithms of the Security Profile §5.4.1.
 var fapiAlgs = []string{"ES256", "PS256", "EdDSA"}

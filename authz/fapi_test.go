@@ -456,3 +456,21 @@ func (s *fapiServer) update(t testing.TB, c authz.Client) {
 	c.Revision = must(s.host.Store.Client(t.Context(), c.ID))(t).Revision
 	s.register(t, c)
 }
+
+// A set with several keys of one kid: the one that the algorithm fits is found.
+func TestFAPI2_Section5_4_3(t *testing.T) {
+	s := newFAPI(t, authz.ProfileFAPI2())
+	var keys jose.JSONWebKeySet
+	for _, key := range []crypto.Signer{otherP256, rsa2048, ed25519Key, p256} {
+		keys.Keys = append(keys.Keys, jose.JSONWebKey{Key: key.Public(), KeyID: "same"})
+	}
+	c := must(s.host.Store.Client(t.Context(), keyClient))(t)
+	c.JWKS = string(kept(json.Marshal(keys)))
+	s.update(t, *c)
+	for alg, key := range map[jose.SignatureAlgorithm]crypto.Signer{jose.ES256: p256, jose.PS256: rsa2048, jose.EdDSA: ed25519Key} {
+		assertion := s.assert(t, assertion{alg: alg, key: key, header: map[jose.HeaderKey]any{"kid": "same"}})
+		if _, err := s.token(s.proven(s.key, s.as(t, set("client_assertion", assertion), set("grant_type", "client_credentials"), set("scope", "read")))); err != nil {
+			t.Errorf("%s: %v", alg, err)
+		}
+	}
+}
