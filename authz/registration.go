@@ -123,6 +123,12 @@ type ClientInformation struct {
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	InitiateLoginURI       string   `json:"initiate_login_uri,omitempty"`
 
+	// OpenID Connect CIBA Core §4.
+	BackchannelTokenDeliveryMode               string `json:"backchannel_token_delivery_mode,omitempty"`
+	BackchannelClientNotificationEndpoint      string `json:"backchannel_client_notification_endpoint,omitempty"`
+	BackchannelAuthenticationRequestSigningAlg string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+	BackchannelUserCodeParameter               bool   `json:"backchannel_user_code_parameter,omitempty"`
+
 	// RejectedRedirectURIs were sent and not registered.
 	RejectedRedirectURIs []RejectedRedirectURI `json:"rejected_redirect_uris,omitempty"`
 }
@@ -294,6 +300,11 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		RequireSignedRequestObject:            c.RequireSignedRequestObject,
 		RequestURIs:                           c.RequestURIs,
 		RejectedRedirectURIs:                  p.rejected,
+
+		BackchannelTokenDeliveryMode:               c.BackchannelTokenDeliveryMode,
+		BackchannelClientNotificationEndpoint:      c.BackchannelClientNotificationEndpoint,
+		BackchannelAuthenticationRequestSigningAlg: c.BackchannelAuthenticationRequestSigningAlg,
+		BackchannelUserCodeParameter:               c.BackchannelUserCodeParameter,
 	}
 	if s.config.openID() {
 		i.IDTokenSignedResponseAlg, i.UserInfoSignedResponseAlg = s.config.idTokenAlg(c), c.UserInfoSignedResponseAlg

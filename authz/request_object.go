@@ -115,6 +115,9 @@ func (a *authorization) fitsClient(params url.Values) *Error {
 }
 
 func parseRequestObject(compact string, algorithms []string) (*foreignJWT, *Error) {
+	if len(compact) > maxParameter-len("request") {
+		return nil, badRequestObject("too_long", "is too long")
+	}
 	if strings.Count(compact, ".") == 4 { // RFC 7516 §3.1
 		return nil, badRequestObject("encrypted", "is encrypted, which is not supported. Sign it, and push it if it has to be confidential")
 	}

@@ -37,8 +37,8 @@ func inFragment(t testing.TB, response *authz.AuthorizationResponse, err error) 
 	return must(url.ParseQuery(fragment))(t)
 }
 
-// approved takes ana through a request of web, approving everything.
-func (s *server) approved(t testing.TB, responseType string, edits ...edit) (*authz.AuthorizationResponse, error) {
+// answered takes ana through a request of web, approving everything.
+func (s *server) answered(t testing.TB, responseType string, edits ...edit) (*authz.AuthorizationResponse, error) {
 	t.Helper()
 	response, err := s.authorize(web, append([]edit{set("response_type", responseType), set("scope", "openid email"), set("nonce", "n-1")}, edits...)...)
 	if err == nil && response.Consent != nil {
@@ -51,7 +51,7 @@ func leftHalf(sum []byte) string { return base64.RawURLEncoding.EncodeToString(s
 
 func TestOIDC_Core_Section3_2_2_5(t *testing.T) {
 	s := newHybrid(t)
-	response, err := s.approved(t, "id_token", drop("code_challenge"), drop("code_challenge_method"))
+	response, err := s.answered(t, "id_token", drop("code_challenge"), drop("code_challenge_method"))
 	got := inFragment(t, response, err)
 	claims := s.idToken(t, got.Get("id_token"), "RS256")
 	if len(got) != 3 || got.Get("state") != "xyz" || got.Get("iss") != issuer {
@@ -82,7 +82,7 @@ func TestOIDC_Core_Section3_3_2_11(t *testing.T) {
 	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
 		s.change(t, web, func(c *authz.Client) { c.IDTokenSignedResponseAlg = alg })
 		for _, responseType := range []string{"code id_token", "id_token code"} {
-			response, err := s.approved(t, responseType)
+			response, err := s.answered(t, responseType)
 			got := inFragment(t, response, err)
 			claims := s.idToken(t, got.Get("id_token"), alg)
 			sum := sha256.Sum256([]byte(got.Get("code")))
@@ -111,7 +111,7 @@ func TestMultipleResponseTypes_modes(t *testing.T) {
 			"": "fragment", "fragment": "fragment", "form_post": "form", "jwt": "fragment.jwt", "fragment.jwt": "fragment.jwt", "form_post.jwt": "form.jwt",
 			"query": "refused", "query.jwt": "refused", "FRAGMENT": "refused", ".jwt": "refused", "jwt.jwt": "refused",
 		} {
-			response, err := s.approved(t, responseType, set("response_mode", mode))
+			response, err := s.answered(t, responseType, set("response_mode", mode))
 			var got url.Values
 			if strings.HasPrefix(want, "form") {
 				if err != nil || response.Form == nil || response.Redirect != "" {
@@ -136,11 +136,11 @@ func TestMultipleResponseTypes_modes(t *testing.T) {
 		}
 	}
 	// A code may be had in the fragment, but goes in the query.
-	response, err := s.approved(t, "code", set("response_mode", "fragment"))
+	response, err := s.answered(t, "code", set("response_mode", "fragment"))
 	if got := inFragment(t, response, err); got.Get("code") == "" || got.Has("id_token") {
 		t.Errorf("%v", got)
 	}
-	response, err = s.approved(t, "code")
+	response, err = s.answered(t, "code")
 	if got := back(t, response, err); got.Get("code") == "" || strings.Contains(response.Redirect, "#") {
 		t.Errorf("%v", got)
 	}
@@ -155,7 +155,7 @@ func TestMultipleResponseTypes_modes(t *testing.T) {
 		"invalid_request id_token_hint_invalid":                 {set("id_token_hint", "x")},
 		"unsupported_response_type response_type_not_supported": {set("response_type", "id_token token")},
 	} {
-		response, err := s.approved(t, "id_token", edits...)
+		response, err := s.answered(t, "id_token", edits...)
 		got := inFragment(t, response, err)
 		if got.Get("error")+" "+s.lastReason() != want || got.Get("iss") != issuer || got.Get("state") != "xyz" || got.Has("code") || got.Has("id_token") {
 			t.Errorf("%v, %s, want %s", got, s.lastReason(), want)
@@ -184,7 +184,7 @@ func TestMultipleResponseTypes_modes(t *testing.T) {
 func TestRFC6749_Section3_1_1_response_types(t *testing.T) {
 	s := newHybrid(t)
 	for _, refused := range []string{"token", "id_token token", "code token", "code id_token token", "none", "code code", "id_token id_token", "Code", "code,id_token"} {
-		response, err := s.approved(t, refused)
+		response, err := s.answered(t, refused)
 		if err != nil || !strings.Contains(response.Redirect, "error=unsupported_response_type") || strings.Contains(response.Redirect, "token=") {
 			t.Errorf("%s: %+v, %v", refused, response, err)
 		}
@@ -203,7 +203,7 @@ func TestRFC6749_Section3_1_1_response_types(t *testing.T) {
 	} {
 		s := newHybrid(t)
 		s.change(t, web, test.change)
-		response, err := s.approved(t, test.asked)
+		response, err := s.answered(t, test.asked)
 		if err != nil || !strings.Contains(response.Redirect, "error=unauthorized_client") || s.lastReason() != test.want {
 			t.Errorf("%s: %+v, %s, want %s", test.asked, response, s.lastReason(), test.want)
 		}
@@ -216,11 +216,11 @@ func TestRFC6749_Section3_1_1_response_types(t *testing.T) {
 	s.change(t, web, func(c *authz.Client) {
 		c.GrantTypes, c.ResponseTypes = []string{"authorization_code", "implicit"}, []string{"code", "id_token"}
 	})
-	response, err := s.approved(t, "id_token")
+	response, err := s.answered(t, "id_token")
 	if got := s.outcome(t, response, err); got != "back: unsupported_response_type response_type_not_supported" {
 		t.Error(got)
 	}
-	response, err = s.approved(t, "code", set("response_mode", "fragment"))
+	response, err = s.answered(t, "code", set("response_mode", "fragment"))
 	if got := s.outcome(t, response, err); got != "back: invalid_request response_mode_not_supported" {
 		t.Error(got)
 	}

@@ -37,6 +37,8 @@ func (k *kit) client(id string) storage.Client {
 		AuthorizationSignedResponseAlg: "ES256",
 		ResponseTypes:                  []string{"code", "code id_token"},
 		RequestURIs:                    []string{"https://app.example/request.jwt"},
+		BackchannelTokenDeliveryMode:   "ping", BackchannelClientNotificationEndpoint: "https://app.example/ping",
+		BackchannelAuthenticationRequestSigningAlg: "PS256", BackchannelUserCodeParameter: true,
 	}
 }
 
