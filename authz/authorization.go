@@ -316,6 +316,10 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 	if slices.Contains(grantTypesOf(a.client), grantRefreshToken) && a.config.IssueRefreshToken(a.client, scopes) {
 		expiresAt = a.at.Add(a.refreshTokenLifetime(a.client))
 	}
+	// A used code is remembered for as long as anything that it yielded may live, so that
+	// its replay is noticed while that matters.
+	request.CodeKeptUntil = expiresAt
+	expiresAt = a.rememberSession(user, expiresAt)
 	grant := &storage.Grant{
 		ID:                   storage.NewGrantID(expiresAt),
 		ClientID:             a.client.ID,
@@ -331,16 +335,14 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 	}
 	if a.asksOpenID() {
 		grant.Claims, grant.ClaimsLocales = a.claims.json(), once(a.params, "claims_locales")
+		grant.SessionID = user.SessionID
 	}
 	request.Scopes = scopes
-	// A used code is remembered for as long as anything that it yielded may live, so that
-	// its replay is noticed while that matters.
-	request.CodeKeptUntil = expiresAt
 	code, write, err := a.engine.IssueCode(ctx, request, grant)
 	if err != nil {
 		return a.refuse(ctx, a.fromEngine(err), user.Subject), nil
 	}
-	write.Unended = []storage.Unended{{Subject: user.Subject, ClientID: a.client.ID, Since: a.unendedSince}}
+	write.Unended = a.unended(user)
 	a.consumePushed(write)
 	response, refused := a.redirect(ctx, url.Values{"code": {code}})
 	if refused != nil {

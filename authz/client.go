@@ -243,6 +243,7 @@ func (s *Server) checkClient(c *Client) error {
 			fault("PostLogoutRedirectURIs", "%q: %v", raw, err)
 		}
 	}
+	s.checkLogoutClient(c, fault)
 	s.checkRequestObjects(c, usesCode && len(c.RedirectURIs) > 0, fault)
 	if c.DefaultMaxAge < 0 {
 		fault("DefaultMaxAge", "is %v; it must not be negative", c.DefaultMaxAge)

@@ -52,6 +52,9 @@ func (s *Server) openIDMetadata(m clientMetadata, c *Client) (err *Error) {
 			return badMetadata("post_logout_redirect_uris", "holds one that cannot be used")
 		}
 	}
+	if err := s.logoutMetadata(m, c); err != nil {
+		return err
+	}
 	if raw, there := m["default_max_age"]; there {
 		var seconds float64
 		if json.Unmarshal(raw, &seconds) != nil || seconds < 0 || seconds > maxAgeSeconds {

@@ -120,6 +120,12 @@ type ClientInformation struct {
 
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 
+	// Back-Channel Logout §2.2, Front-Channel Logout §2.
+	BackchannelLogoutURI              string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSessionRequired  bool   `json:"backchannel_logout_session_required,omitempty"`
+	FrontchannelLogoutURI             string `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSessionRequired bool   `json:"frontchannel_logout_session_required,omitempty"`
+
 	// RejectedRedirectURIs were sent and not registered.
 	RejectedRedirectURIs []RejectedRedirectURI `json:"rejected_redirect_uris,omitempty"`
 }
@@ -297,6 +303,8 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 			i.IDTokenSignedResponseAlg = idTokenAlg
 		}
 		i.PostLogoutRedirectURIs = c.PostLogoutRedirectURIs
+		i.BackchannelLogoutURI, i.BackchannelLogoutSessionRequired = c.BackchannelLogoutURI, c.BackchannelLogoutSessionRequired
+		i.FrontchannelLogoutURI, i.FrontchannelLogoutSessionRequired = c.FrontchannelLogoutURI, c.FrontchannelLogoutSessionRequired
 		i.DefaultMaxAge = int64(c.DefaultMaxAge / time.Second)
 		i.SubjectType, i.SectorIdentifierURI = c.SubjectType, c.SectorIdentifierURI
 		if i.SubjectType == "" {

@@ -21,8 +21,8 @@ import (
 
 // Server is the authorization server. Its methods take protocol requests and
 // return protocol answers; package handlers puts HTTP around them. They may be
-// called from many goroutines at once. A Server holds no goroutine and nothing to
-// close.
+// called from many goroutines at once. A Server has nothing to close: a goroutine that it starts
+// ends by itself (see [Server.DeliverLogouts]).
 type Server struct {
 	config  Config
 	log     *slog.Logger
@@ -53,6 +53,7 @@ type Server struct {
 	documents     *documents  // nil if Config.ClientIDMetadata is
 	registrations registrations
 	sectors       *fetch.Fetcher
+	deliveries    deliveries
 }
 
 // New makes a server. On first start it makes the signing keys and stores them. The
@@ -81,6 +82,7 @@ func New(config Config) (*Server, error) {
 	s.clientKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
 	s.issuerKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
 	s.sectors = fetch.New(config.HTTPClient)
+	s.deliveries.fetcher = fetch.New(config.HTTPClient)
 	s.documents = s.newDocuments()
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix
@@ -127,6 +129,7 @@ func New(config Config) (*Server, error) {
 		NewCredential:   newCredential,
 		DigestOf:        digestOf,
 	})
+	s.lookForLogouts(time.Now()) // those of the process before
 	return s, nil
 }
 

@@ -103,6 +103,18 @@ type Client struct {
 	// compared byte for byte (OpenID Connect RP-Initiated Logout §3.1).
 	PostLogoutRedirectURIs []string `cbor:"65,keyasint,omitempty" json:"post_logout_redirect_uris,omitempty"`
 
+	// BackchannelLogoutURI is where this server tells the client that a user has signed out:
+	// an https URL, or http for loopback (OpenID Connect Back-Channel Logout §2.2).
+	// BackchannelLogoutSessionRequired demands to be told which of the user's sessions.
+	BackchannelLogoutURI             string `cbor:"70,keyasint,omitempty" json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSessionRequired bool   `cbor:"71,keyasint,omitempty" json:"backchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI is a page of the client's that ends its session in the browser that
+	// opens it, with scheme, host and port of one of RedirectURIs (OpenID Connect Front-Channel
+	// Logout §2). FrontchannelLogoutSessionRequired demands to be told which session.
+	FrontchannelLogoutURI             string `cbor:"72,keyasint,omitempty" json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSessionRequired bool   `cbor:"73,keyasint,omitempty" json:"frontchannel_logout_session_required,omitempty"`
+
 	// DefaultMaxAge is the max_age of requests that have none; zero for no limit
 	// (OpenID Connect Registration §2).
 	DefaultMaxAge time.Duration `cbor:"52,keyasint,omitempty" json:"default_max_age,omitempty"`

@@ -31,7 +31,9 @@ func (k *kit) client(id string) storage.Client {
 		IntrospectionSignedResponseAlg: "ES256", ResourceServerFor: []string{"https://api.example/"},
 		IDTokenSignedResponseAlg: "EdDSA", UserInfoSignedResponseAlg: "RS256", DefaultMaxAge: time.Hour,
 		PostLogoutRedirectURIs: []string{"https://app.example/out"},
-		SubjectType:            "pairwise", SectorIdentifierURI: "https://sector.example/redirects.json",
+		BackchannelLogoutURI:   "https://app.example/back", BackchannelLogoutSessionRequired: true,
+		FrontchannelLogoutURI: "https://app.example/front", FrontchannelLogoutSessionRequired: true,
+		SubjectType: "pairwise", SectorIdentifierURI: "https://sector.example/redirects.json",
 		RequestObjectSigningAlg: "PS256", RequireSignedRequestObject: true,
 		AuthorizationSignedResponseAlg: "ES256",
 	}
