@@ -306,7 +306,7 @@ func TestBackChannelLogout_2_8(t *testing.T) {
 		"400":        {status(400), "web logout_token_refused"},
 		"404":        {status(404), ""},
 		"500":        {status(500), ""},
-		"a redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) }, ""},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect) }, ""},
 		"no answer": {func(w http.ResponseWriter, _ *http.Request) {
 			panic(http.ErrAbortHandler)
 		}, ""},

@@ -144,7 +144,14 @@ func (s *Server) deliverLogout(ctx context.Context, n storage.Notice) error {
 
 // tell sends a logout token to the client. The reason is empty if the client has accepted it, and
 // logout_unanswered if it can be tried again.
-func (s *Server) tell(ctx context.Context, n *storage.Notice) (reason string, _ error) {
+func (s *Server) tell(ctx context.Context, n *storage.Notice) (reason string, err error) {
+	defer func() {
+		// Nobody is above this to catch a hook of the host's that panics, and the process is
+		// not ours to end.
+		if p := recover(); p != nil {
+			reason, err = "logout_unanswered", fmt.Errorf("a hook panicked with a %T", p)
+		}
+	}()
 	token, address, reason, err := s.prepareLogout(ctx, n)
 	if reason != "" {
 		return reason, err
