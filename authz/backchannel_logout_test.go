@@ -301,12 +301,14 @@ func TestBackChannelLogout_2_8(t *testing.T) {
 		answer http.HandlerFunc
 		final  string // after the first attempt; empty if it is tried again
 	}{
-		"200":        {status(200), "web"},
-		"204":        {status(204), "web"},
-		"400":        {status(400), "web logout_token_refused"},
-		"404":        {status(404), ""},
-		"500":        {status(500), ""},
-		"a redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect) }, ""},
+		"200": {status(200), "web"},
+		"204": {status(204), "web"},
+		"400": {status(400), "web logout_token_refused"},
+		"404": {status(404), ""},
+		"500": {status(500), ""},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		}, ""},
 		"no answer": {func(w http.ResponseWriter, _ *http.Request) {
 			panic(http.ErrAbortHandler)
 		}, ""},

@@ -42,6 +42,11 @@ type Config struct {
 	// again ([MustSignInAgain]). Any other error makes the request fail with server_error.
 	Login func(r *http.Request) (*User, error)
 
+	// SignUp says that the host's sign-in page can begin with making an account, where
+	// AuthenticationRequest.Prompt has create (Initiating User Registration via OpenID Connect
+	// 1.0). Without it, OpenID Connect clients that ask for that are refused.
+	SignUp bool
+
 	// Logout ends the host's session at this browser, for clients that sign users out
 	// (OpenID Connect RP-Initiated Logout 1.0), which is off while it is nil. It may set and
 	// clear cookies, and writes nothing else.

@@ -55,6 +55,12 @@ func (s *Server) openIDMetadata(m clientMetadata, c *Client) (err *Error) {
 	if err := s.logoutMetadata(m, c); err != nil {
 		return err
 	}
+	if c.InitiateLoginURI, err = m.text("initiate_login_uri", maxMetadataURL); err != nil {
+		return err
+	}
+	if c.InitiateLoginURI != "" && fetch.Check(c.InitiateLoginURI) != nil {
+		return badMetadata("initiate_login_uri", "must be an https URL")
+	}
 	if raw, there := m["default_max_age"]; there {
 		var seconds float64
 		if json.Unmarshal(raw, &seconds) != nil || seconds < 0 || seconds > maxAgeSeconds {

@@ -119,6 +119,7 @@ type ClientInformation struct {
 	SectorIdentifierURI       string `json:"sector_identifier_uri,omitempty"`
 
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+	InitiateLoginURI       string   `json:"initiate_login_uri,omitempty"`
 
 	// Back-Channel Logout §2.2, Front-Channel Logout §2.
 	BackchannelLogoutURI              string `json:"backchannel_logout_uri,omitempty"`
@@ -302,9 +303,9 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		if i.IDTokenSignedResponseAlg == "" {
 			i.IDTokenSignedResponseAlg = idTokenAlg
 		}
-		i.PostLogoutRedirectURIs = c.PostLogoutRedirectURIs
 		i.BackchannelLogoutURI, i.BackchannelLogoutSessionRequired = c.BackchannelLogoutURI, c.BackchannelLogoutSessionRequired
 		i.FrontchannelLogoutURI, i.FrontchannelLogoutSessionRequired = c.FrontchannelLogoutURI, c.FrontchannelLogoutSessionRequired
+		i.PostLogoutRedirectURIs, i.InitiateLoginURI = c.PostLogoutRedirectURIs, c.InitiateLoginURI
 		i.DefaultMaxAge = int64(c.DefaultMaxAge / time.Second)
 		i.SubjectType, i.SectorIdentifierURI = c.SubjectType, c.SectorIdentifierURI
 		if i.SubjectType == "" {

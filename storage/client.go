@@ -1,6 +1,10 @@
 package storage
 
-import "time"
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"time"
+)
 
 // Client is a registered OAuth client (RFC 6749 §2). Field names follow the
 // metadata names of RFC 7591 §2 where there is one. The zero value of every field
@@ -115,6 +119,11 @@ type Client struct {
 	FrontchannelLogoutURI             string `cbor:"72,keyasint,omitempty" json:"frontchannel_logout_uri,omitempty"`
 	FrontchannelLogoutSessionRequired bool   `cbor:"73,keyasint,omitempty" json:"frontchannel_logout_session_required,omitempty"`
 
+	// InitiateLoginURI is where the client begins a sign-in that somebody else wants, such as
+	// the host's own list of applications: an https URL, to which the parameter iss is added
+	// (OpenID Connect Core §4).
+	InitiateLoginURI string `cbor:"53,keyasint,omitempty" json:"initiate_login_uri,omitempty"`
+
 	// DefaultMaxAge is the max_age of requests that have none; zero for no limit
 	// (OpenID Connect Registration §2).
 	DefaultMaxAge time.Duration `cbor:"52,keyasint,omitempty" json:"default_max_age,omitempty"`
@@ -182,6 +191,12 @@ type Client struct {
 	Disabled bool `cbor:"22,keyasint,omitempty" json:"disabled,omitempty"`
 
 	CreatedAt time.Time `cbor:"23,keyasint,omitempty" json:"created_at"`
+
+	// Revision names this state of the record, and is the store's to say: no two states that
+	// were ever stored under an ID have the same one. A client that is put back with the
+	// Revision it was read with replaces no other state; see [Clients]. It is zero in a client
+	// that was not read from a store.
+	Revision uint64 `cbor:"43,keyasint,omitempty" json:"revision,omitempty"`
 }
 
 // Secret is a client secret as it is stored: never the secret itself.
@@ -192,4 +207,12 @@ type Secret struct {
 
 	// ExpiresAt ends the secret's life; zero means it has no end.
 	ExpiresAt time.Time `cbor:"2,keyasint,omitempty"`
+}
+
+// NewRevision makes the Revision of a client that is about to be stored. It is a random
+// number that fits into 63 bits: counting would begin anew for a client that was deleted.
+func NewRevision() uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return binary.BigEndian.Uint64(b[:])>>2 | 1<<62
 }

@@ -16,7 +16,7 @@ func TestCheck(t *testing.T) {
 	if err := play(t.Context(), &out); err != nil {
 		t.Fatalf("%s%v", out.String(), err)
 	}
-	if got := strings.Count(out.String(), "ok  "); got != 11 {
+	if got := strings.Count(out.String(), "ok  "); got != 12 {
 		t.Errorf("%d steps:\n%s", got, out.String())
 	}
 	if strings.Contains(out.String(), "eyJ") { // as every JWT begins
