@@ -49,7 +49,9 @@ type Config struct {
 
 	// Logout ends the host's session at this browser, for clients that sign users out
 	// (OpenID Connect RP-Initiated Logout 1.0), which is off while it is nil. It may set and
-	// clear cookies, and writes nothing else.
+	// clear cookies, and writes nothing else. Where User.SessionID names the session, other
+	// clients that the user has signed in to from there are told. A host whose own pages sign
+	// users out calls RevokeSession there, to the same effect.
 	Logout func(w http.ResponseWriter, r *http.Request) error
 
 	// Sessions says that every User whom Login returns has a SessionID, so that clients may rely

@@ -98,3 +98,24 @@ func TestFrontChannelLogout_2(t *testing.T) {
 		t.Errorf("%+v", info)
 	}
 }
+
+// Whatever a URL is, what a policy calls its origin is one source and nothing more (CSP 3 §2.3.1).
+func FuzzFrameOrigin(f *testing.F) {
+	for _, raw := range []string{"https://app.example/out", "http://127.0.0.1:8080/", "https://[::1]:1/", "https://a;script-src 'unsafe-inline'/", "https://a'*/", "//a", "https://A.example", "https://a,b/"} {
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		origin := authz.FrameOrigin(raw)
+		if origin == "" {
+			return
+		}
+		u, err := url.Parse(origin)
+		if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.ContainsAny(origin, " ;,'\"*\t\n") {
+			t.Errorf("%q: %q, %v", raw, origin, err)
+		}
+		given, err := url.Parse(raw)
+		if err != nil || given.Scheme != u.Scheme || !strings.EqualFold(given.Host, u.Host) {
+			t.Errorf("%q is not at %q", raw, origin)
+		}
+	})
+}

@@ -33,6 +33,9 @@ const (
 
 	// lookEvery is how often requests have somebody look for what others have left.
 	lookEvery = time.Minute
+
+	// shortestWait is the least that a timer waits.
+	shortestWait = 100 * time.Millisecond
 )
 
 // logoutRetries is how long after an attempt the next one follows: seven attempts within about an
@@ -211,9 +214,7 @@ func (s *Server) deliverSoon() {
 	d.running = true
 	go func() {
 		for more := true; more; {
-			if err := s.DeliverLogouts(context.Background()); err != nil && !errors.Is(err, storage.ErrClosed) {
-				s.log.Error("clients are told of logouts later: the store failed", "cause", err.Error())
-			}
+			s.deliverAndWait()
 			d.mu.Lock()
 			more, d.again = d.again, false
 			d.running = more
@@ -222,7 +223,26 @@ func (s *Server) deliverSoon() {
 	}()
 }
 
-// deliverAt sees to it that somebody looks when a notice is due again.
+// deliverAndWait delivers what is due, and sees to it that somebody looks when the next is. So
+// whoever has looked once goes on until nothing is left, whoever has left it.
+func (s *Server) deliverAndWait() {
+	ctx := context.Background()
+	err := s.DeliverLogouts(ctx)
+	var left []storage.Notice
+	if err == nil {
+		left, err = s.dueLogouts(ctx, s.now().Add(24*time.Hour))
+	}
+	switch {
+	case errors.Is(err, storage.ErrClosed): // the host has gone on, to end or to a new start
+	case err != nil:
+		s.log.Error("clients are told of logouts later: the store failed", "cause", err.Error())
+		s.deliverAt(s.now().Add(lookEvery))
+	case len(left) > 0:
+		s.deliverAt(left[0].DueAt())
+	}
+}
+
+// deliverAt sees to it that somebody looks when a notice is due.
 func (s *Server) deliverAt(due time.Time) {
 	d := &s.deliveries
 	d.mu.Lock()
@@ -233,8 +253,8 @@ func (s *Server) deliverAt(due time.Time) {
 	if d.timer != nil {
 		d.timer.Stop()
 	}
-	// A stamp has whole milliseconds, of which the present may be short.
-	d.timer, d.timedAt = time.AfterFunc(due.Sub(s.now())+time.Millisecond, s.deliverSoon), due
+	// The bound is for clocks of hosts' that do not run as this timer does.
+	d.timer, d.timedAt = time.AfterFunc(max(due.Sub(s.now()), shortestWait), s.deliverSoon), due
 }
 
 // lookForLogouts is called with every request.

@@ -115,7 +115,8 @@ type Client struct {
 
 	// FrontchannelLogoutURI is a page of the client's that ends its session in the browser that
 	// opens it, with scheme, host and port of one of RedirectURIs (OpenID Connect Front-Channel
-	// Logout §2). FrontchannelLogoutSessionRequired demands to be told which session.
+	// Logout §2). Browsers that keep cookies from frames of other sites make it useless there; the
+	// back channel is better. FrontchannelLogoutSessionRequired demands to be told which session.
 	FrontchannelLogoutURI             string `cbor:"72,keyasint,omitempty" json:"frontchannel_logout_uri,omitempty"`
 	FrontchannelLogoutSessionRequired bool   `cbor:"73,keyasint,omitempty" json:"frontchannel_logout_session_required,omitempty"`
 
