@@ -159,7 +159,7 @@ func (s *Server) tell(ctx context.Context, n *storage.Notice) (reason string, er
 	if reason != "" {
 		return reason, err
 	}
-	status, err := s.deliveries.fetcher.Post(ctx, address, url.Values{"logout_token": {token}})
+	status, err := s.deliveries.fetcher.PostForm(ctx, address, url.Values{"logout_token": {token}})
 	switch {
 	case err != nil:
 		return "logout_unanswered", err

@@ -127,6 +127,12 @@ type ClientInformation struct {
 	FrontchannelLogoutURI             string `json:"frontchannel_logout_uri,omitempty"`
 	FrontchannelLogoutSessionRequired bool   `json:"frontchannel_logout_session_required,omitempty"`
 
+	// OpenID Connect CIBA Core §4.
+	BackchannelTokenDeliveryMode               string `json:"backchannel_token_delivery_mode,omitempty"`
+	BackchannelClientNotificationEndpoint      string `json:"backchannel_client_notification_endpoint,omitempty"`
+	BackchannelAuthenticationRequestSigningAlg string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+	BackchannelUserCodeParameter               bool   `json:"backchannel_user_code_parameter,omitempty"`
+
 	// RejectedRedirectURIs were sent and not registered.
 	RejectedRedirectURIs []RejectedRedirectURI `json:"rejected_redirect_uris,omitempty"`
 }
@@ -297,6 +303,11 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		RequestObjectSigningAlg:               c.RequestObjectSigningAlg,
 		RequireSignedRequestObject:            c.RequireSignedRequestObject,
 		RejectedRedirectURIs:                  p.rejected,
+
+		BackchannelTokenDeliveryMode:               c.BackchannelTokenDeliveryMode,
+		BackchannelClientNotificationEndpoint:      c.BackchannelClientNotificationEndpoint,
+		BackchannelAuthenticationRequestSigningAlg: c.BackchannelAuthenticationRequestSigningAlg,
+		BackchannelUserCodeParameter:               c.BackchannelUserCodeParameter,
 	}
 	if s.config.openID() {
 		i.IDTokenSignedResponseAlg, i.UserInfoSignedResponseAlg = c.IDTokenSignedResponseAlg, c.UserInfoSignedResponseAlg

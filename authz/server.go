@@ -21,8 +21,8 @@ import (
 
 // Server is the authorization server. Its methods take protocol requests and
 // return protocol answers; package handlers puts HTTP around them. They may be
-// called from many goroutines at once. A Server has nothing to close: a goroutine that it starts
-// ends by itself (see [Server.DeliverLogouts]).
+// called from many goroutines at once. A Server holds no lasting goroutine and nothing
+// to close (see [Server.DeliverLogouts]).
 type Server struct {
 	config  Config
 	log     *slog.Logger
@@ -54,6 +54,7 @@ type Server struct {
 	registrations registrations
 	sectors       *fetch.Fetcher
 	deliveries    deliveries
+	notifications *notifications
 }
 
 // New makes a server. On first start it makes the signing keys and stores them. The
@@ -83,6 +84,7 @@ func New(config Config) (*Server, error) {
 	s.issuerKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
 	s.sectors = fetch.New(config.HTTPClient)
 	s.deliveries.fetcher = fetch.New(config.HTTPClient)
+	s.notifications = newNotifications(fetch.New(config.HTTPClient))
 	s.documents = s.newDocuments()
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix
@@ -93,6 +95,9 @@ func New(config Config) (*Server, error) {
 	s.audiences = []string{m.Issuer, m.TokenEndpoint, m.PushedAuthorizationRequestEndpoint} // RFC 9126 §2
 	if config.DeviceGrant {
 		s.audiences = append(s.audiences, m.DeviceAuthorizationEndpoint)
+	}
+	if config.BackchannelAuthentication != nil { // CIBA Core §7.1
+		s.audiences = append(s.audiences, m.BackchannelAuthenticationEndpoint)
 	}
 	if alias, there := m.MTLSEndpointAliases["token_endpoint"]; there {
 		s.audiences = append(s.audiences, alias)
@@ -179,6 +184,9 @@ func (c *Config) grantTypes() []string {
 	if c.DeviceGrant {
 		types = append(types, grantDeviceCode)
 	}
+	if c.BackchannelAuthentication != nil {
+		types = append(types, grantBackchannel)
+	}
 	return types
 }
 
@@ -253,6 +261,7 @@ func (s *Server) Metadata() *Metadata {
 	if s.config.openID() {
 		s.describeOpenID(m, base)
 	}
+	s.describeBackchannel(m)
 	if s.config.Registration != nil {
 		m.RegistrationEndpoint = base + "/register"
 	}

@@ -153,6 +153,21 @@ type Client struct {
 	// server's first.
 	AuthorizationSignedResponseAlg string `cbor:"62,keyasint,omitempty" json:"authorization_signed_response_alg,omitempty"`
 
+	// BackchannelTokenDeliveryMode is how a client with the grant
+	// urn:openid:params:grant-type:ciba learns that the user has answered: "ping" is told at
+	// BackchannelClientNotificationEndpoint, an https URL, "poll", or empty for that, asks again
+	// and again (OpenID Connect CIBA Core §4, §5). There is no "push" here.
+	BackchannelTokenDeliveryMode          string `cbor:"100,keyasint,omitempty" json:"backchannel_token_delivery_mode,omitempty"`
+	BackchannelClientNotificationEndpoint string `cbor:"101,keyasint,omitempty" json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg is the JWS algorithm in which the client signs
+	// all of its authentication requests; empty if it signs none (CIBA Core §4, §7.1.1).
+	BackchannelAuthenticationRequestSigningAlg string `cbor:"102,keyasint,omitempty" json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelUserCodeParameter tells that the client asks its users for a user_code
+	// (CIBA Core §7.1.2).
+	BackchannelUserCodeParameter bool `cbor:"103,keyasint,omitempty" json:"backchannel_user_code_parameter,omitempty"`
+
 	// ApplicationType is "native" for an application on the user's device, for
 	// which loopback and private-use-scheme redirects are allowed (RFC 8252), or
 	// "web", the default.

@@ -37,6 +37,8 @@ func (k *kit) client(id string) storage.Client {
 		SubjectType: "pairwise", SectorIdentifierURI: "https://sector.example/redirects.json",
 		RequestObjectSigningAlg: "PS256", RequireSignedRequestObject: true,
 		AuthorizationSignedResponseAlg: "ES256",
+		BackchannelTokenDeliveryMode:   "ping", BackchannelClientNotificationEndpoint: "https://app.example/ping",
+		BackchannelAuthenticationRequestSigningAlg: "PS256", BackchannelUserCodeParameter: true,
 	}
 }
 

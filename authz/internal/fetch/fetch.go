@@ -136,48 +136,6 @@ func (f *Fetcher) JSON(ctx context.Context, address string, most int64) (*Docume
 	return &Document{Body: body, FreshFor: freshFor(answer.Header)}, nil
 }
 
-// Post sends a form to an https URL, or an http one of this machine's, within five seconds, and
-// returns the status of the answer. Nothing else of that is read.
-func (f *Fetcher) Post(ctx context.Context, address string, form url.Values) (status int, _ error) {
-	if err := Check(address); err != nil && !loopback(address) {
-		return 0, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
-	case <-ctx.Done():
-		return 0, fmt.Errorf("fetch: too many requests are under way: %w", ctx.Err())
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
-	if err != nil {
-		return 0, fmt.Errorf("%w: it is malformed", ErrRefused)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, err := f.client.Do(req)
-	if err != nil {
-		var failed *url.Error // whose text repeats the URL
-		if errors.As(err, &failed) {
-			err = failed.Err
-		}
-		return 0, fmt.Errorf("fetch: %s: %w", host(address), err)
-	}
-	answer.Body.Close()
-	return answer.StatusCode, nil
-}
-
-// loopback reports whether a URL is an http one that Check would take were it https, and leads
-// to this machine.
-func loopback(raw string) bool {
-	rest, plain := strings.CutPrefix(raw, "http://")
-	if !plain || Check("https://"+rest) != nil {
-		return false
-	}
-	u, err := url.Parse(raw)
-	return err == nil && (u.Hostname() == "127.0.0.1" || u.Hostname() == "::1" || u.Hostname() == "localhost")
-}
-
 // host is what of a URL belongs into an error.
 func host(address string) string {
 	u, err := url.Parse(address)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -284,7 +285,7 @@ func TestCacheOutlivesACaller(t *testing.T) {
 
 // A form goes where a document may be fetched, and to this machine's own http with a client of
 // the host's; nothing of the answer but its status counts, and no error repeats the URL.
-func TestPost(t *testing.T) {
+func TestPostForm(t *testing.T) {
 	var got *http.Request
 	answers := http.StatusNoContent
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -297,19 +298,49 @@ func TestPost(t *testing.T) {
 	own := fetch.New(&http.Client{})
 	for _, answers = range []int{204, 200, 307, 400, 500} {
 		got = nil
-		status, err := own.Post(t.Context(), target.URL+"/out?secret=1", url.Values{"logout_token": {"a b"}})
+		status, err := own.PostForm(t.Context(), target.URL+"/out?secret=1", url.Values{"logout_token": {"a b"}})
 		if err != nil || status != answers || got == nil || got.URL.Path != "/out" || got.Method != http.MethodPost || got.PostForm.Get("logout_token") != "a b" {
 			t.Errorf("%d: %d, %v, %+v", answers, status, err, got)
 		}
 	}
 	got = nil
 	for _, raw := range []string{"http://app.example.com/", "http://127.0.0.1.example.com/", "ftp://127.0.0.1/", "http://u@127.0.0.1/", "http://127.0.0.1/#x", "", "http://2130706433/"} {
-		if _, err := own.Post(t.Context(), raw, nil); !errors.Is(err, fetch.ErrRefused) {
+		if _, err := own.PostForm(t.Context(), raw, nil); !errors.Is(err, fetch.ErrRefused) {
 			t.Errorf("%q: %v", raw, err)
 		}
 	}
-	_, err := fetch.New(nil).Post(t.Context(), target.URL+"/?secret=1", nil)
+	_, err := fetch.New(nil).PostForm(t.Context(), target.URL+"/?secret=1", nil)
 	if !errors.Is(err, ssrf.ErrProhibitedIP) || strings.Contains(err.Error(), "secret") || got != nil {
 		t.Errorf("guarded: %v", err)
+	}
+}
+
+func TestPost(t *testing.T) {
+	var got string
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = r.Method + " " + r.URL.Path + " " + r.Header.Get("Content-Type") + " " + r.Header.Get("Authorization") + " " + string(body)
+		if r.URL.Path == "/away" {
+			http.Redirect(w, r, "/there", http.StatusTemporaryRedirect)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+		for range 100 {
+			io.WriteString(w, strings.Repeat("x", 1000)) // more than is looked at
+		}
+	}))
+	defer server.Close()
+	f := fetch.New(server.Client())
+	for path, want := range map[string]int{"/here": 202, "/away": 307} {
+		status, err := f.Post(t.Context(), server.URL+path, "secret", []byte(`{}`))
+		if status != want || err != nil || got != "POST "+path+" application/json Bearer secret {}" {
+			t.Errorf("%s: %d, %v, %q", path, status, err, got)
+		}
+	}
+	if _, err := f.Post(t.Context(), "http://app.example.com/", "secret", nil); !errors.Is(err, fetch.ErrRefused) {
+		t.Errorf("%v", err)
+	}
+	if _, err := fetch.New(nil).Post(t.Context(), server.URL, "secret", nil); !errors.Is(err, ssrf.ErrProhibitedIP) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("%v", err)
 	}
 }
