@@ -638,3 +638,39 @@ func TestRPInitiatedLogout_Section2_session(t *testing.T) {
 		}
 	}
 }
+
+// A client that is named by its metadata document says there where it is to be told, and is told
+// even if the document cannot be had when the session ends.
+func TestBackChannelLogout_2_2_document(t *testing.T) {
+	const out = "https://app.example/out"
+	w := newWeb()
+	h := newHouse(t, documents(w, func(m *authz.ClientIDMetadata) { m.Scopes = []string{"openid"} }))
+	said := func(uri string) string {
+		return describes(document, "scope", `"openid"`, "backchannel_logout_uri", quoted(uri), "backchannel_logout_session_required", "true")
+	}
+	for _, bad := range []string{"http://app.example/out", "http://127.0.0.1/out", "https://app.example/out#x"} {
+		w.put(document, 200, said(bad), "Cache-Control", "no-store")
+		if _, err := h.authorize(document, atApp(), set("scope", "openid")); err == nil {
+			t.Errorf("%s is taken", bad)
+		}
+		h.clock.Advance(time.Hour)
+	}
+	w.put(document, 200, said(out))
+	h.code(t, document, atApp(), set("scope", "openid"))
+	h.clock.Advance(26 * time.Hour) // what was fetched is too old, even for want of better
+	w.put(document, 503, "")
+	must(0, h.RevokeSession(t.Context(), "ana", "s1"))(t)
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(h.log.String(), "its metadata document could not be fetched"); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("nobody tried: %s", h.log.String())
+		}
+	}
+	w.put(document, 200, said(out))
+	w.put(out, 200, "")
+	h.clock.Advance(5 * time.Minute)
+	must(0, h.DeliverLogouts(t.Context()))(t)
+	h.told(t, document)
+	if n := w.times(out); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
