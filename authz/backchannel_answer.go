@@ -132,16 +132,8 @@ func (b *pendingBackchannel) describe(ctx context.Context) (_ *BackchannelAuthen
 		SelfDescribed: selfDescribed(b.client, b.documentHost), ClientIDHost: b.documentHost,
 		Address: b.asked.Address, At: since, ExpiresAt: b.asked.Until,
 	}
-	if prompt.Details, refused = b.describeDetails(ctx); refused != nil {
+	if prompt.Scopes, prompt.Resources, prompt.Details, refused = b.question(ctx, nil); refused != nil {
 		return nil, refused
-	}
-	for _, identifier := range b.resources {
-		if r := b.resource(identifier); r != nil {
-			prompt.Resources = append(prompt.Resources, *r)
-		}
-	}
-	for _, scope := range b.shown() {
-		prompt.Scopes = append(prompt.Scopes, ScopePrompt{Name: scope, Description: b.config.Scopes[scope]})
 	}
 	return prompt, nil
 }

@@ -138,20 +138,28 @@ func (a *authorization) prompt(ctx context.Context, user *User, remembered []str
 			prompt.RedirectHost = u.Scheme
 		}
 	}
-	if prompt.Details, refused = a.describeDetails(ctx); refused != nil {
+	if prompt.Scopes, prompt.Resources, prompt.Details, refused = a.question(ctx, remembered); refused != nil {
 		return a.refuse(ctx, refused, user.Subject), nil
+	}
+	return &AuthorizationResponse{Consent: prompt}, nil
+}
+
+// question is what the user is asked to grant, of whichever grant it is.
+func (a *authorization) question(ctx context.Context, remembered []string) (scopes []ScopePrompt, resources []Resource, details []DetailPrompt, refused *Error) {
+	if details, refused = a.describeDetails(ctx); refused != nil {
+		return nil, nil, nil, refused
 	}
 	for _, identifier := range a.resources {
 		if r := a.resource(identifier); r != nil {
-			prompt.Resources = append(prompt.Resources, *r)
+			resources = append(resources, *r)
 		}
 	}
 	for _, scope := range a.shown() {
-		prompt.Scopes = append(prompt.Scopes, ScopePrompt{
+		scopes = append(scopes, ScopePrompt{
 			Name: scope, Description: a.config.Scopes[scope], Remembered: slices.Contains(remembered, scope),
 		})
 	}
-	return &AuthorizationResponse{Consent: prompt}, nil
+	return scopes, resources, details, nil
 }
 
 // SubmitConsent handles the answer of the consent page. The request is judged again

@@ -193,16 +193,8 @@ func (d *pendingDevice) prompt(ctx context.Context, user *User, browser string) 
 		Address: d.asked.Address, At: d.file.IssuedAt, Interaction: sealed,
 		SelfDescribed: selfDescribed(d.client, d.documentHost), ClientIDHost: d.documentHost,
 	}
-	if prompt.Details, refused = d.describeDetails(ctx); refused != nil {
+	if prompt.Scopes, prompt.Resources, prompt.Details, refused = d.question(ctx, nil); refused != nil {
 		return nil, refused
-	}
-	for _, identifier := range d.resources {
-		if r := d.resource(identifier); r != nil {
-			prompt.Resources = append(prompt.Resources, *r)
-		}
-	}
-	for _, scope := range d.shown() {
-		prompt.Scopes = append(prompt.Scopes, ScopePrompt{Name: scope, Description: d.config.Scopes[scope]})
 	}
 	return prompt, nil
 }
