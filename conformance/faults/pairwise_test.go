@@ -215,8 +215,9 @@ func TestPairwise_whileKeysRotateAndUsersSignOut(t *testing.T) {
 				if i >= int64(logins) || t.Failed() {
 					return
 				}
-				// Every user meets every client, and after that they meet again.
-				user, client := int(i)%users, clients[int(i)/users%len(clients)]
+				// Each user signs in to three clients at once, or signs out meanwhile, and comes
+				// back until they have met all.
+				user, client := int(i)/3%users, clients[(int(i)%3+int(i)/(3*users)*3)%len(clients)]
 				for try := 0; ; try++ {
 					begin(worker)
 					idToken, ok := s.signIn(t, user, client, fmt.Sprintf("nonce-%d-%d", i, try))
