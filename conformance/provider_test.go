@@ -26,7 +26,10 @@ import (
 	"github.com/grantor-oauth/grantor/storage/memory"
 )
 
-const redirectURI = "https://client.example/callback"
+const (
+	redirectURI = "https://client.example/callback"
+	goodbyeURI  = "https://client.example/bye"
+)
 
 // person is what the host of a provider knows of ana: every claim of OpenID Connect Core §5.1.
 var person = map[string]any{
@@ -56,7 +59,7 @@ func newProvider(t *testing.T) *provider {
 	p := &provider{Server: httptest.NewServer(mux), clock: authztest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}
 	t.Cleanup(p.Close)
 	scopes := authz.Scopes{}
-	client := authz.Client{ID: "client", RedirectURIs: []string{redirectURI}, FirstParty: true}
+	client := authz.Client{ID: "client", RedirectURIs: []string{redirectURI}, FirstParty: true, PostLogoutRedirectURIs: []string{goodbyeURI}}
 	for _, scope := range []string{"openid", "profile", "email", "address", "phone", "offline_access"} {
 		scopes[scope], client.Scopes = scope, append(client.Scopes, scope)
 	}
@@ -77,6 +80,10 @@ func newProvider(t *testing.T) *provider {
 				return nil, authz.RedirectToLogin("/login")
 			}
 			return &authz.User{Subject: "ana", AuthTime: *at}, nil
+		},
+		Logout: func(http.ResponseWriter, *http.Request) error {
+			p.signedInAt.Store(nil)
+			return nil
 		},
 		UserClaims: func(context.Context, *authz.UserClaimsRequest) (map[string]any, error) { return person, nil },
 	})
