@@ -26,9 +26,17 @@ type AuthenticationRequest struct {
 	// empty for any. They are a wish: the grant says which one it became.
 	ACRValues []string
 
-	// Prompt and LoginHint are the parameters of these names, the first one split.
+	// Prompt and LoginHint are the parameters of these names, the first one split. Where it
+	// has select_account, or create (see Config.SignUp), Reauthenticate is set as well: show
+	// the accounts to choose from, or the page on which one is made.
 	Prompt    []string
 	LoginHint string
+
+	// UILocales are the languages that the user would like, the best one first, and Display
+	// is the kind of page that the client would: page, popup, touch or wap (OpenID Connect
+	// Core §3.1.2.1). Both come from the client as they are.
+	UILocales []string
+	Display   string
 }
 
 type authenticationKey struct{}
@@ -41,7 +49,8 @@ func AuthenticationRequestOf(r *http.Request) AuthenticationRequest {
 }
 
 // MustSignInAgain reports to the Login hook that the user has to sign in although they are
-// signed in: it was too long ago, or in a way that the client does not settle for. Treat
+// signed in: it was too long ago, in a way that the client does not settle for, or perhaps
+// with another account than the one that is meant now. Treat
 // such a user as if there were none:
 //
 //	if u == nil || authz.MustSignInAgain(r) {
@@ -66,6 +75,8 @@ func (a *authorization) checkAuthentication(context.Context) *Error {
 		Prompt:    strings.Fields(once(a.params, "prompt")),
 		ACRValues: strings.Fields(once(a.params, "acr_values")),
 		LoginHint: once(a.params, "login_hint"),
+		UILocales: strings.Fields(once(a.params, "ui_locales")),
+		Display:   once(a.params, "display"),
 	}
 	if slices.Contains(a.wanted.Prompt, "login") {
 		a.wanted.Since = a.asked
@@ -114,7 +125,7 @@ func (a *authorization) remember() url.Values {
 	if a.reference != nil {
 		params = maps.Clone(a.reference)
 	}
-	if !a.wanted.Since.IsZero() || len(a.wanted.ACRValues) > 0 || a.expected != "" {
+	if !a.wanted.Since.IsZero() || len(a.wanted.ACRValues) > 0 || a.expected != "" || a.wantsAccount() {
 		params.Set(sinceParam, strconv.FormatInt(a.earliest().Unix(), 10))
 	}
 	return params
@@ -128,6 +139,6 @@ func (a *authorization) recent(u *User) bool {
 // fits reports whether the user is signed in as the client wants it. How, and as whom, is a
 // wish that is passed on once.
 func (a *authorization) fits(u *User) bool {
-	return a.recent(u) && (a.remembers ||
+	return a.recent(u) && (a.remembers || !a.wantsAccount() &&
 		(len(a.wanted.ACRValues) == 0 || slices.Contains(a.wanted.ACRValues, u.ACR)) && a.expects(u))
 }

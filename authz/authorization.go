@@ -244,18 +244,6 @@ func (a *authorization) checkScope(context.Context) (err *Error) {
 	return err
 }
 
-// checkPrompt: OpenID Connect Core §3.1.2.1, none stands alone.
-func (a *authorization) checkPrompt(context.Context) *Error {
-	if prompts := strings.Fields(once(a.params, "prompt")); len(prompts) > 1 && slices.Contains(prompts, "none") {
-		return failed(invalidRequest, "prompt_contradictory", "The prompt value none cannot be combined with others.")
-	}
-	return nil
-}
-
-func (a *authorization) prompts(value string) bool {
-	return slices.Contains(strings.Fields(once(a.params, "prompt")), value)
-}
-
 // checkWithEngine has fosite judge the request as well, before the user is bothered
 // with it.
 func (a *authorization) checkWithEngine(ctx context.Context) *Error {

@@ -148,7 +148,9 @@ func impersonable(c *Client, redirectURI string) bool {
 }
 
 // RegisterClient checks a client and stores it, replacing one with the same ID. The
-// error names every field that is wrong. A SectorIdentifierURI is fetched.
+// error names every field that is wrong. A SectorIdentifierURI is fetched. A client that was
+// read from Storage and changed has a Revision: if somebody else has changed it meanwhile, or
+// deleted it, nothing is stored, and the error is storage.ErrConflict.
 func (s *Server) RegisterClient(ctx context.Context, c Client) error {
 	if err := s.checkClient(&c); err != nil {
 		return err
@@ -243,7 +245,11 @@ func (s *Server) checkClient(c *Client) error {
 			fault("PostLogoutRedirectURIs", "%q: %v", raw, err)
 		}
 	}
+	s.checkBackchannel(c, grants, fault)
 	s.checkRequestObjects(c, usesCode && len(c.RedirectURIs) > 0, fault)
+	if u, err := url.Parse(c.InitiateLoginURI); c.InitiateLoginURI != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
+		fault("InitiateLoginURI", "%q is not an https URL", c.InitiateLoginURI)
+	}
 	if c.DefaultMaxAge < 0 {
 		fault("DefaultMaxAge", "is %v; it must not be negative", c.DefaultMaxAge)
 	}

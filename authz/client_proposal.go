@@ -70,6 +70,9 @@ func (s *Server) propose(ctx context.Context, body []byte, previous *Client) (*p
 	if slices.Contains(c.GrantTypes, grantAuthorizationCode) && len(c.RedirectURIs) == 0 {
 		return nil, failed(invalidRedirectURI, "redirect_uris_missing", "The client metadata redirect_uris is missing. The authorization code grant needs it.")
 	}
+	if err := s.backchannelMetadata(m, c); err != nil {
+		return nil, err
+	}
 	if err := s.sectorMetadata(c); err != nil {
 		return nil, err
 	}

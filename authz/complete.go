@@ -118,6 +118,7 @@ func (c *Config) complete() error {
 	} else if !plainPath(c.Prefix) {
 		fault("Prefix", "is %q; it must begin with a slash, end without one, and need no escaping", c.Prefix)
 	}
+	c.completeBackchannel(fault)
 	c.Lifetimes.complete(fault)
 	c.completeIntroductions(fault)
 	c.Limits.complete(fault)
@@ -150,6 +151,7 @@ func (l *Lifetimes) complete(fault func(field, format string, args ...any)) {
 	bound("AuthorizationCode", &l.AuthorizationCode, time.Minute, maxCode)
 	bound("PushedRequest", &l.PushedRequest, time.Minute, maxPushedRequest)
 	bound("DeviceCode", &l.DeviceCode, 15*time.Minute, maxDeviceCode)
+	bound("BackchannelAuthentication", &l.BackchannelAuthentication, 5*time.Minute, maxBackchannelAuthentication)
 	bound("AccessToken", &l.AccessToken, time.Hour, maxAccessToken)
 	bound("IDToken", &l.IDToken, time.Hour, maxAccessToken)
 	bound("RefreshToken", &l.RefreshToken, 365*24*time.Hour, maxRefreshToken)

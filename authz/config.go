@@ -42,6 +42,11 @@ type Config struct {
 	// again ([MustSignInAgain]). Any other error makes the request fail with server_error.
 	Login func(r *http.Request) (*User, error)
 
+	// SignUp says that the host's sign-in page can begin with making an account, where
+	// AuthenticationRequest.Prompt has create (Initiating User Registration via OpenID Connect
+	// 1.0). Without it, OpenID Connect clients that ask for that are refused.
+	SignUp bool
+
 	// Logout ends the host's session at this browser, for clients that sign users out
 	// (OpenID Connect RP-Initiated Logout 1.0), which is off while it is nil. It may set and
 	// clear cookies, and writes nothing else.
@@ -87,6 +92,12 @@ type Config struct {
 	// whose GrantTypes name urn:ietf:params:oauth:grant-type:device_code. Off unless it is
 	// set, because a page on which people type codes invites phishing (§5.4).
 	DeviceGrant bool
+
+	// BackchannelAuthentication lets clients that know of a user ask for tokens while the user
+	// is not at a browser of theirs, and has the host ask the user on another device (OpenID
+	// Connect CIBA Core 1.0): for clients whose GrantTypes name
+	// urn:openid:params:grant-type:ciba. Nil for not at all. It needs OpenID Connect.
+	BackchannelAuthentication *BackchannelAuthentication
 
 	// IssueRefreshToken is the refresh rule: whether the tokens for a code include a
 	// refresh token, for a client that may use that grant at all. Nil gives one to
@@ -232,7 +243,8 @@ type Config struct {
 	// request that is refused.
 	DPoPNonces bool
 
-	// HTTPClient fetches what clients name by URL: their key sets and metadata documents.
+	// HTTPClient fetches what clients name by URL, their key sets and metadata documents, and
+	// tells them of answers (OpenID Connect CIBA Core §10.2).
 	// Nil for one that connects to public addresses only. One of the host's has to see to
 	// that itself; redirects are not followed either way.
 	HTTPClient *http.Client
@@ -248,6 +260,10 @@ type Lifetimes struct {
 	AuthorizationCode time.Duration // default 60 s, at most 10 minutes (RFC 6749 §4.1.2)
 	DeviceCode        time.Duration // default 15 min, at most 30 (RFC 8628 §3.2)
 	AccessToken       time.Duration // default 1 h, at most 24 h
+
+	// BackchannelAuthentication is how long a user has to answer what a client asks them
+	// (OpenID Connect CIBA Core §7.3); clients may ask for less. Default 5 min, at most 30.
+	BackchannelAuthentication time.Duration
 
 	// IDToken is how long a client may take an ID token for new (OpenID Connect Core §2).
 	// Default 1 h, at most 24 h.

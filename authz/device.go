@@ -92,12 +92,15 @@ func (s *Server) authorizeDevice(ctx context.Context, req *Request) (*Client, *D
 	return client, answer, err
 }
 
+// parametersOf are those of a request that are judged again.
+func parametersOf(asked *deviceRequest) url.Values {
+	return url.Values{"scope": {asked.Scope}, "resource": asked.Resources, "authorization_details": {asked.Details}}
+}
+
 // judgeDevice checks what a device asks for, as the authorization endpoint does. It runs
 // again when the user decides, so that what changed in between counts.
 func (s *Server) judgeDevice(ctx context.Context, client *Client, asked *deviceRequest, at time.Time) (*authorization, *Error) {
-	a := s.newAuthorization(url.Values{
-		"scope": {asked.Scope}, "resource": asked.Resources, "authorization_details": {asked.Details},
-	}, at)
+	a := s.newAuthorization(parametersOf(asked), at)
 	a.client = client
 	for _, check := range []func(context.Context) *Error{a.checkScope, a.checkResource, a.checkDetails} {
 		if err := check(ctx); err != nil {

@@ -208,21 +208,21 @@ func (d *pendingDevice) prompt(ctx context.Context, user *User, browser string) 
 }
 
 // allowed asks the host's consent hook, which can only deny here.
-func (d *pendingDevice) allowed(ctx context.Context, user *User) (Decision, *Error) {
-	if d.config.Consent == nil {
+func (a *authorization) allowed(ctx context.Context, user *User) (Decision, *Error) {
+	if a.config.Consent == nil {
 		return Ask, nil
 	}
 	person := *user
-	decision, err := d.config.Consent(ctx, &ConsentRequest{
-		Client: cloneClient(d.client), User: &person,
-		Scopes: slices.Clone(d.scopes), Resources: slices.Clone(d.resources),
-		AuthorizationDetails: joinDetails(d.details), Default: Ask,
+	decision, err := a.config.Consent(ctx, &ConsentRequest{
+		Client: cloneClient(a.client), User: &person,
+		Scopes: slices.Clone(a.scopes), Resources: slices.Clone(a.resources),
+		AuthorizationDetails: joinDetails(a.details), Default: Ask,
 	})
 	switch {
 	case err != nil:
 		return Ask, broken("consent_hook_failed", err)
 	case decision == Deny:
-		d.emit(ctx, Event{Type: AuthorizationDenied, ClientID: d.client.ID, Subject: user.Subject, Scopes: d.scopes, Reason: "denied_by_host"})
+		a.emit(ctx, Event{Type: AuthorizationDenied, ClientID: a.client.ID, Subject: user.Subject, Scopes: a.scopes, Reason: "denied_by_host"})
 		return Deny, failed(accessDenied, "denied_by_host", "The request was denied.")
 	}
 	return Ask, nil
@@ -289,7 +289,7 @@ func (d *pendingDevice) decideDevice(ctx context.Context, user *User, sub *Conse
 	event := Event{Type: AuthorizationDenied, ClientID: d.client.ID, Subject: user.Subject, Scopes: d.scopes, Reason: "denied_by_user"}
 	approved := sub.Approve && (len(scopes) > 0 || len(d.scopes) == 0 || d.details != nil)
 	if approved {
-		grant := d.newGrant(user, scopes)
+		grant := d.newGrant(user, scopes, d.asked.Until)
 		decision.GrantID, w.Grants = grant.ID, []storage.Grant{*grant}
 		if d.config.Lifetimes.Consent >= 0 {
 			// It is not relied on here, but lets the user see what they have connected.
@@ -315,17 +315,17 @@ func (d *pendingDevice) decideDevice(ctx context.Context, user *User, sub *Conse
 	return &DeviceDecided{Client: d.client, Approved: approved}, nil
 }
 
-// newGrant is what the user grants. Its life counts from when the device can have its
-// tokens at the latest.
-func (d *pendingDevice) newGrant(user *User, scopes []string) *storage.Grant {
-	expiresAt := d.asked.Until.Add(d.accessTokenLifetime(d.client))
-	if slices.Contains(grantTypesOf(d.client), grantRefreshToken) && d.config.IssueRefreshToken(d.client, scopes) {
-		expiresAt = d.at.Add(d.refreshTokenLifetime(d.client))
+// newGrant is what the user grants. Its life counts from when the client can have its tokens at
+// the latest.
+func (a *authorization) newGrant(user *User, scopes []string, until time.Time) *storage.Grant {
+	expiresAt := until.Add(a.accessTokenLifetime(a.client))
+	if slices.Contains(grantTypesOf(a.client), grantRefreshToken) && a.config.IssueRefreshToken(a.client, scopes) {
+		expiresAt = a.at.Add(a.refreshTokenLifetime(a.client))
 	}
 	return &storage.Grant{
-		ID: storage.NewGrantID(expiresAt), ClientID: d.client.ID, Subject: user.Subject,
-		Scopes: scopes, Resources: d.resources, AuthorizationDetails: joinDetails(d.details),
+		ID: storage.NewGrantID(expiresAt), ClientID: a.client.ID, Subject: user.Subject,
+		Scopes: scopes, Resources: a.resources, AuthorizationDetails: joinDetails(a.details),
 		AuthTime: user.AuthTime, ACR: user.ACR, AMR: user.AMR,
-		CreatedAt: d.at, ExpiresAt: expiresAt,
+		CreatedAt: a.at, ExpiresAt: expiresAt,
 	}
 }

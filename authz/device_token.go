@@ -14,11 +14,18 @@ import (
 // redeemDeviceCode: RFC 8628 §3.4, §3.5. As with a token of the client's own there is
 // nothing for the engine to judge: the user has decided, and the grant is stored.
 func (s *Server) redeemDeviceCode(ctx context.Context, p *tokenPolicy) (*accessTokenAnswer, *Error) {
-	presented := p.params.Get("device_code")
+	return s.redeemDecision(ctx, p, "device_code", storage.DeviceCode, decisionDigest)
+}
+
+// redeemDecision is what the grants have in common in which a client asks again and again whether
+// the user has decided. The parameter of this name holds a code of this kind, and decided tells
+// where the decision is filed.
+func (s *Server) redeemDecision(ctx context.Context, p *tokenPolicy, param string, kind storage.CodeKind, decided func(storage.Digest) storage.Digest) (*accessTokenAnswer, *Error) {
+	presented := p.params.Get(param)
 	if presented == "" {
-		return nil, missing("device_code")
+		return nil, missing(param)
 	}
-	decision, refused := s.findDecision(ctx, p, digestOf(presented))
+	decision, refused := s.findDecision(ctx, p, param, kind, digestOf(presented), decided)
 	if refused != nil {
 		return nil, refused
 	}
@@ -31,30 +38,30 @@ func (s *Server) redeemDeviceCode(ctx context.Context, p *tokenPolicy) (*accessT
 	case !grant.RevokedAt.IsZero():
 		return nil, badGrant("grant_revoked")
 	}
-	return s.issueToDevice(ctx, p, decision, grant)
+	return s.issueDecided(ctx, p, decision, grant)
 }
 
 // findDecision finds the user's approval. The code of another client is as unknown as a
 // random one, and stays good for its own.
-func (s *Server) findDecision(ctx context.Context, p *tokenPolicy, digest storage.Digest) (*storage.Code, *Error) {
-	device, err := s.config.Storage.Code(ctx, digest)
+func (s *Server) findDecision(ctx context.Context, p *tokenPolicy, param string, kind storage.CodeKind, digest storage.Digest, decided func(storage.Digest) storage.Digest) (*storage.Code, *Error) {
+	code, err := s.config.Storage.Code(ctx, digest)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return nil, badGrant("device_code_unknown")
+		return nil, badGrant(param + "_unknown")
 	case err != nil:
 		return nil, unavailable(err)
-	case device.Kind != storage.DeviceCode:
-		return nil, badGrant("device_code_unknown")
-	case device.ClientID != p.client.ID:
-		return nil, badGrant("device_code_of_another_client")
-	case !p.at.Before(device.ExpiresAt):
-		return nil, failed(expiredToken, "device_code_expired", "The device code has expired. Start again.")
+	case code.Kind != kind:
+		return nil, badGrant(param + "_unknown")
+	case code.ClientID != p.client.ID:
+		return nil, badGrant(param + "_of_another_client")
+	case !p.at.Before(code.ExpiresAt):
+		return nil, failed(expiredToken, param+"_expired", "The "+param+" has expired. Start again.")
 	}
-	decision, err := s.config.Storage.Code(ctx, decisionDigest(digest))
+	decision, err := s.config.Storage.Code(ctx, decided(digest))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		if s.polls.tooSoon(digest, p.at) {
-			return nil, failed(slowDown, "polled_too_soon", "The device polls too often. Wait 5 seconds longer from now on.")
+			return nil, failed(slowDown, "polled_too_soon", "The client polls too often. Wait 5 seconds longer from now on.")
 		}
 		return nil, failed(authorizationPending, "undecided", "The user has not decided yet.")
 	case err != nil:
@@ -64,13 +71,13 @@ func (s *Server) findDecision(ctx context.Context, p *tokenPolicy, digest storag
 		refused.Status = 400 // RFC 6749 §5.2: the status of every error here but invalid_client
 		return nil, refused
 	case !decision.ConsumedAt.IsZero():
-		return nil, badGrant("device_code_used")
+		return nil, badGrant(param + "_used")
 	}
 	return decision, nil
 }
 
-// issueToDevice makes the tokens. Using up the approval is part of the commit.
-func (s *Server) issueToDevice(ctx context.Context, p *tokenPolicy, decision *storage.Code, grant *storage.Grant) (*accessTokenAnswer, *Error) {
+// issueDecided makes the tokens. Using up the approval is part of the commit.
+func (s *Server) issueDecided(ctx context.Context, p *tokenPolicy, decision *storage.Code, grant *storage.Grant) (*accessTokenAnswer, *Error) {
 	resources, err := p.Resources(grant.Resources)
 	if err != nil {
 		return nil, s.fromEngine(err)
@@ -123,7 +130,7 @@ func (s *Server) issueToDevice(ctx context.Context, p *tokenPolicy, decision *st
 	return p.answerOf(issued), nil
 }
 
-// polls remembers how fast devices poll (RFC 8628 §3.5), in the memory of this process: of
+// polls remembers how fast clients poll (RFC 8628 §3.5, OpenID Connect CIBA Core §11), in the memory of this process: of
 // several replicas each makes devices slow down by itself, and a restart forgets.
 type polls struct {
 	mu         sync.Mutex
@@ -136,10 +143,10 @@ type poll struct {
 }
 
 const (
-	// maxPolls is how many devices each of the two halves holds.
+	// maxPolls is how many codes each of the two halves holds.
 	maxPolls = 8192
 
-	// pollSlack is by how much an interval may seem shorter than the device kept it: the
+	// pollSlack is by how much an interval may seem shorter than the client kept it: the
 	// poll before may have been longer on the way.
 	pollSlack = time.Second
 )
@@ -148,12 +155,12 @@ func newPolls() *polls { return &polls{young: map[storage.Digest]poll{}} }
 
 // tooSoon notes a poll, and reports whether it came before the interval was over. Then the
 // interval grows, for this and all polls that follow.
-func (p *polls) tooSoon(device storage.Digest, at time.Time) bool {
+func (p *polls) tooSoon(code storage.Digest, at time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	seen, known := p.young[device]
+	seen, known := p.young[code]
 	if !known {
-		if seen, known = p.old[device]; !known {
+		if seen, known = p.old[code]; !known {
 			seen.interval = pollInterval
 		}
 		if len(p.young) >= maxPolls {
@@ -165,6 +172,6 @@ func (p *polls) tooSoon(device storage.Digest, at time.Time) bool {
 		seen.interval += pollInterval
 	}
 	seen.last = at
-	p.young[device] = seen
+	p.young[code] = seen
 	return soon
 }

@@ -26,20 +26,22 @@
 // Consent decides whether the user is asked, Claims adds claims to access tokens,
 // UserClaims tells clients about users who sign in (OpenID Connect, with the scope openid),
 // IssueRefreshToken is the refresh rule, and Events hears what happens. TokenExchange,
-// JWTBearer, Registration and ClientIDMetadata let in what is off without them.
+// JWTBearer, BackchannelAuthentication, Registration and ClientIDMetadata let in what is off without them.
 // [ProfileMCP] and [ProfileStrict] are configurations to begin with.
 //
 // # Protocol methods
 //
 // One method of Server is one endpoint: [Server.Authorize], [Server.SubmitConsent],
 // [Server.PushAuthorization], [Server.Token], [Server.Introspect] or [Server.IntrospectJWT],
-// [Server.Revoke], [Server.AuthorizeDevice], [Server.DevicePage], [Server.Register],
-// [Server.UserInfo], [Server.EndSession], [Server.Metadata], [Server.JWKS]. They take and return
+// [Server.Revoke], [Server.AuthorizeDevice], [Server.DevicePage], [Server.AuthenticateBackchannel],
+// [Server.Register], [Server.UserInfo], [Server.EndSession], [Server.Metadata], [Server.JWKS]. They take and return
 // values, so that a host with another transport can use them. Each fails with an *[Error].
 //
 // # What the host can do
 //
 // [Server.RevokeUser], [Server.RevokeGrant] and [Server.Disconnect] end
 // authorizations; [Server.Consents] lists them; [Server.RegisterClient] adds clients;
-// [Server.VerifyAccessToken] checks an access token in the same process.
+// [Server.VerifyAccessToken] checks an access token in the same process;
+// [Server.CompleteBackchannelAuthentication] files what a user has said to a client that asked
+// them on another device.
 package authz

@@ -78,9 +78,10 @@ const (
 	invalidAuthorizationDetails = "invalid_authorization_details" // RFC 9396 §5
 	serverError                 = "server_error"
 	temporarilyUnavailable      = "temporarily_unavailable"
-	loginRequired               = "login_required"   // OpenID Connect Core §3.1.2.6
-	consentRequired             = "consent_required" // OpenID Connect Core §3.1.2.6
-	invalidBearer               = "invalid_token"    // RFC 6750 §3.1
+	loginRequired               = "login_required"             // OpenID Connect Core §3.1.2.6
+	consentRequired             = "consent_required"           // OpenID Connect Core §3.1.2.6
+	accountSelectionRequired    = "account_selection_required" // OpenID Connect Core §3.1.2.6
+	invalidBearer               = "invalid_token"              // RFC 6750 §3.1
 )
 
 // failed makes an Error whose description is constant text.

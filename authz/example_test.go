@@ -230,3 +230,70 @@ func ExampleServer_ReturnTo() {
 	// /oauth2/authorize?client_id=app
 	// /home
 }
+
+// Somebody calls a help desk, and says yes on their phone. The desk learns who they are, and
+// never sees a password.
+func ExampleServer_CompleteBackchannelAuthentication() {
+	secret, hashed := authz.NewSecret()
+	var onPhone string // stands for the push message, and for the app that shows it
+	as, err := authz.New(authz.Config{
+		Issuer:  "https://app.example.com",
+		Storage: memory.New(), // in earnest: storage/bolt
+		Scopes:  authz.Scopes{"openid": "Know who you are", "alerts:read": "Read your alerts"},
+		Login:   currentUser,
+		Clients: []authz.Client{{
+			ID: "help-desk", Name: "Help desk", Secrets: []storage.Secret{hashed},
+			GrantTypes: []string{"urn:openid:params:grant-type:ciba"}, Scopes: []string{"openid", "alerts:read"},
+		}},
+		BackchannelAuthentication: &authz.BackchannelAuthentication{
+			FindUser: func(_ context.Context, req *authz.BackchannelAuthenticationRequest) (string, error) {
+				if req.LoginHint != "ana@example.com" {
+					return "", authz.ErrUnknownUser
+				}
+				return "user-1", nil
+			},
+			Prompt: func(_ context.Context, req *authz.BackchannelAuthenticationRequest) error {
+				onPhone = req.ID
+				return nil
+			},
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	desk := func(pairs ...string) *authz.Request {
+		params := url.Values{"client_id": {"help-desk"}, "client_secret": {secret}}
+		for i := 0; i < len(pairs); i += 2 {
+			params.Set(pairs[i], pairs[i+1])
+		}
+		return &authz.Request{Parameters: params}
+	}
+	asked, err := as.AuthenticateBackchannel(ctx, desk("scope", "openid alerts:read", "login_hint", "ana@example.com", "binding_message", "Ticket 42"))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// In the app on the phone, where user-1 is signed in:
+	question, err := as.PendingBackchannelAuthentication(ctx, onPhone)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s (%s): %s?\n", question.Client.Name, question.BindingMessage, question.Scopes[0].Description)
+	err = as.CompleteBackchannelAuthentication(ctx, &authz.BackchannelAnswer{
+		ID: onPhone, User: &authz.User{Subject: "user-1", AuthTime: time.Now()},
+		Approve: true, Scopes: []string{"alerts:read"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	tokens, err := as.Token(ctx, desk("grant_type", "urn:openid:params:grant-type:ciba", "auth_req_id", asked.AuthReqID))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tokens.Scope, tokens.IDToken != "")
+	// Output:
+	// Help desk (Ticket 42): Read your alerts?
+	// openid alerts:read true
+}

@@ -70,8 +70,9 @@ type ConsentRequest struct {
 	// Validate returned it; nil if there is none.
 	AuthorizationDetails json.RawMessage
 
-	// RedirectURI is where the answer will go; empty for the device grant (RFC 8628), where
-	// the user is asked whatever the hook says, unless it denies.
+	// RedirectURI is where the answer will go; empty for the device grant (RFC 8628) and for
+	// backchannel authentication (OpenID Connect CIBA Core), where the user is asked whatever
+	// the hook says, unless it denies.
 	RedirectURI string
 
 	// Default is what the server does without a hook: Allow for first-party clients
@@ -122,15 +123,17 @@ type EventType string
 const (
 	AuthorizationGranted EventType = "authorization_granted" // a code was issued
 	AuthorizationDenied  EventType = "authorization_denied"  // by the user or by a hook
-	TokenIssued          EventType = "token_issued"          // for a code, to a device or to a client itself
+	TokenIssued          EventType = "token_issued"          // for a code, to who has polled for it or to a client itself
 	TokenRefreshed       EventType = "token_refreshed"
 	TokenExchanged       EventType = "token_exchanged" // RFC 8693; GrantID is the subject's
 	TokenRevoked         EventType = "token_revoked"
 	GrantRevoked         EventType = "grant_revoked"
-	ReplayDetected       EventType = "replay_detected" // a code or refresh token came back: its grant is dead
-	RequestRefused       EventType = "request_refused" // every protocol error, beside what it led to
-	SignedOut            EventType = "signed_out"      // at the wish of a client
-	KeyRotated           EventType = "key_rotated"     // a key was made; Reason is its algorithm
+	ReplayDetected       EventType = "replay_detected"     // a code or refresh token came back: its grant is dead
+	RequestRefused       EventType = "request_refused"     // every protocol error, beside what it led to
+	ClientNotified       EventType = "client_notified"     // that its user has answered (OpenID Connect CIBA Core §10.2)
+	ClientNotNotified    EventType = "client_not_notified" // though it was tried: it finds out by polling
+	SignedOut            EventType = "signed_out"          // at the wish of a client
+	KeyRotated           EventType = "key_rotated"         // a key was made; Reason is its algorithm
 	ClientRegistered     EventType = "client_registered"
 	ClientUpdated        EventType = "client_updated" // by itself (RFC 7592 §2.2)
 	ClientDeleted        EventType = "client_deleted" // by itself, or expired unused

@@ -38,6 +38,10 @@ const (
 	LimitClientAssertions     LimitKind = "client_assertions"
 	LimitPushedRequests       LimitKind = "pushed_requests"
 	LimitDeviceAuthorizations LimitKind = "device_authorizations"
+
+	LimitBackchannelAuthentications LimitKind = "backchannel_authentications"
+	LimitBackchannelPrompts         LimitKind = "backchannel_prompts"
+	LimitUnknownUsers               LimitKind = "unknown_users"
 )
 
 // Limiter keeps the buckets. The one that a server has by default counts in the memory of

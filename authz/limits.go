@@ -26,7 +26,8 @@ type Limits struct {
 	ClientSecrets Limit
 
 	// UserCodes bounds codes that a user types and that do not exist (RFC 8628 §5.1): of
-	// one user, and ten times as many from one address. Default 10, then one a minute.
+	// one user, and ten times as many from one address; and wrong user codes that one client
+	// sends for one user (OpenID Connect CIBA Core §7.1.2). Default 10, then one a minute.
 	UserCodes Limit
 
 	// Registrations bounds clients that register themselves (RFC 7591 §5), from one
@@ -51,6 +52,21 @@ type Limits struct {
 	// the same way. Default 30, then one in 10 s.
 	DeviceAuthorizations Limit
 
+	// BackchannelAuthentications bounds backchannel authentication requests (OpenID Connect
+	// CIBA Core §7.1) in the same way. Default 200, then 20 a second.
+	BackchannelAuthentications Limit
+
+	// BackchannelPrompts bounds how often a user is asked, of one client, and ten times as many
+	// of all clients together: so it bounds as well how many questions wait for a user at once,
+	// for none waits longer than Lifetimes.BackchannelAuthentication. Default 5, then one a
+	// minute.
+	BackchannelPrompts Limit
+
+	// UnknownUsers bounds hints that name no user (CIBA Core §13), with which a client could find
+	// out who is one: from one address for one client, and ten times as many from it for all
+	// clients. Default 30, then one in 10 s.
+	UnknownUsers Limit
+
 	// Limiter does the counting. Nil counts in the memory of this process, so that of
 	// several replicas each counts for itself.
 	Limiter Limiter
@@ -68,6 +84,10 @@ func (l *Limits) complete(fault func(field, format string, args ...any)) {
 		"ClientAssertions":     {&l.ClientAssertions, Limit{200, 50 * time.Millisecond}},
 		"PushedRequests":       {&l.PushedRequests, Limit{200, 50 * time.Millisecond}},
 		"DeviceAuthorizations": {&l.DeviceAuthorizations, Limit{30, 10 * time.Second}},
+
+		"BackchannelAuthentications": {&l.BackchannelAuthentications, Limit{200, 50 * time.Millisecond}},
+		"BackchannelPrompts":         {&l.BackchannelPrompts, Limit{5, time.Minute}},
+		"UnknownUsers":               {&l.UnknownUsers, Limit{30, 10 * time.Second}},
 	} {
 		switch {
 		case *c.limit == Limit{}:

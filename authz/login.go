@@ -32,13 +32,15 @@ func (a *authorization) signedIn(req *AuthorizationRequest) (*User, *Authorizati
 	again := a.wanted
 	again.Reauthenticate = true
 	user, response, err = a.askHost(req.HTTP, again)
-	if user != nil && !a.recent(user) {
-		e := failed(loginRequired, "sign_in_too_old", "The user has to sign in again.").
-			because(errors.New("the client wants the user to sign in again, and the Login hook returned one who has not; let it look at authz.MustSignInAgain"))
-		return nil, a.refuse(req.HTTP.Context(), e, user.Subject), nil
+	if user != nil {
+		if refused := a.notAsked(user); refused != nil {
+			return nil, a.refuse(req.HTTP.Context(), refused, user.Subject), nil
+		}
 	}
 	return user, response, err
 }
+
+var errIgnoresReauthenticate = errors.New("the client wants the user to sign in again, and the Login hook returned one who has not; let it look at authz.MustSignInAgain")
 
 // askHost calls the Login hook.
 func (a *authorization) askHost(r *http.Request, want AuthenticationRequest) (*User, *AuthorizationResponse, error) {

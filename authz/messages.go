@@ -189,4 +189,10 @@ type Metadata struct {
 	ClaimsSupported                  []string `json:"claims_supported,omitempty"`
 	ClaimsParameterSupported         bool     `json:"claims_parameter_supported,omitempty"`
 	PromptValuesSupported            []string `json:"prompt_values_supported,omitempty"`
+
+	// OpenID Connect CIBA Core §4, with Config.BackchannelAuthentication.
+	BackchannelAuthenticationEndpoint                         string   `json:"backchannel_authentication_endpoint,omitempty"`
+	BackchannelTokenDeliveryModesSupported                    []string `json:"backchannel_token_delivery_modes_supported,omitempty"`
+	BackchannelAuthenticationRequestSigningAlgValuesSupported []string `json:"backchannel_authentication_request_signing_alg_values_supported,omitempty"`
+	BackchannelUserCodeParameterSupported                     bool     `json:"backchannel_user_code_parameter_supported,omitempty"`
 }

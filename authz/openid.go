@@ -114,7 +114,7 @@ func (s *Server) describeOpenID(m *Metadata, base string) {
 	m.ClaimTypesSupported = []string{"normal"}
 	m.ClaimsSupported = append([]string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr"}, s.config.ClaimsSupported...)
 	m.ClaimsParameterSupported = true
-	m.PromptValuesSupported = []string{"none", "login", "consent"}
+	m.PromptValuesSupported = s.promptValues()
 	if s.config.Logout != nil {
 		m.EndSessionEndpoint = base + "/logout"
 	}

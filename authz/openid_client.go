@@ -52,6 +52,12 @@ func (s *Server) openIDMetadata(m clientMetadata, c *Client) (err *Error) {
 			return badMetadata("post_logout_redirect_uris", "holds one that cannot be used")
 		}
 	}
+	if c.InitiateLoginURI, err = m.text("initiate_login_uri", maxMetadataURL); err != nil {
+		return err
+	}
+	if c.InitiateLoginURI != "" && fetch.Check(c.InitiateLoginURI) != nil {
+		return badMetadata("initiate_login_uri", "must be an https URL")
+	}
 	if raw, there := m["default_max_age"]; there {
 		var seconds float64
 		if json.Unmarshal(raw, &seconds) != nil || seconds < 0 || seconds > maxAgeSeconds {

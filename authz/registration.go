@@ -119,6 +119,13 @@ type ClientInformation struct {
 	SectorIdentifierURI       string `json:"sector_identifier_uri,omitempty"`
 
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+	InitiateLoginURI       string   `json:"initiate_login_uri,omitempty"`
+
+	// OpenID Connect CIBA Core §4.
+	BackchannelTokenDeliveryMode               string `json:"backchannel_token_delivery_mode,omitempty"`
+	BackchannelClientNotificationEndpoint      string `json:"backchannel_client_notification_endpoint,omitempty"`
+	BackchannelAuthenticationRequestSigningAlg string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+	BackchannelUserCodeParameter               bool   `json:"backchannel_user_code_parameter,omitempty"`
 
 	// RejectedRedirectURIs were sent and not registered.
 	RejectedRedirectURIs []RejectedRedirectURI `json:"rejected_redirect_uris,omitempty"`
@@ -290,13 +297,18 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		RequestObjectSigningAlg:               c.RequestObjectSigningAlg,
 		RequireSignedRequestObject:            c.RequireSignedRequestObject,
 		RejectedRedirectURIs:                  p.rejected,
+
+		BackchannelTokenDeliveryMode:               c.BackchannelTokenDeliveryMode,
+		BackchannelClientNotificationEndpoint:      c.BackchannelClientNotificationEndpoint,
+		BackchannelAuthenticationRequestSigningAlg: c.BackchannelAuthenticationRequestSigningAlg,
+		BackchannelUserCodeParameter:               c.BackchannelUserCodeParameter,
 	}
 	if s.config.openID() {
 		i.IDTokenSignedResponseAlg, i.UserInfoSignedResponseAlg = c.IDTokenSignedResponseAlg, c.UserInfoSignedResponseAlg
 		if i.IDTokenSignedResponseAlg == "" {
 			i.IDTokenSignedResponseAlg = idTokenAlg
 		}
-		i.PostLogoutRedirectURIs = c.PostLogoutRedirectURIs
+		i.PostLogoutRedirectURIs, i.InitiateLoginURI = c.PostLogoutRedirectURIs, c.InitiateLoginURI
 		i.DefaultMaxAge = int64(c.DefaultMaxAge / time.Second)
 		i.SubjectType, i.SectorIdentifierURI = c.SubjectType, c.SectorIdentifierURI
 		if i.SubjectType == "" {

@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"hash/maphash"
 	"log/slog"
 	"strings"
@@ -109,15 +110,26 @@ func (s *Server) usedClient(ctx context.Context, client *Client) {
 		return
 	}
 	defer s.registrations.lock(client.ID)()
-	// Again, now that nobody else in this process is changing it.
-	current, err := s.config.Storage.Client(ctx, client.ID)
-	if err == nil && !current.ExpiresAt.IsZero() && current.ExpiresAt.Before(until) {
-		current = cloneClient(current)
-		current.ExpiresAt = until
-		err = s.config.Storage.PutClient(ctx, *current)
+	err := s.moveExpiry(ctx, client.ID, until)
+	for range 2 {
+		if !errors.Is(err, storage.ErrConflict) {
+			break
+		}
+		err = s.moveExpiry(ctx, client.ID, until) // another process has changed it meanwhile
 	}
 	if err != nil {
 		// The tokens have been issued; the next time will do.
 		s.log.LogAttrs(ctx, slog.LevelWarn, "the expiry of a client cannot be moved", slog.String("client_id", client.ID), slog.String("cause", err.Error()))
 	}
+}
+
+// moveExpiry changes nothing else of the client, whatever the request has seen of it.
+func (s *Server) moveExpiry(ctx context.Context, clientID string, until time.Time) error {
+	current, err := s.config.Storage.Client(ctx, clientID)
+	if err != nil || current.ExpiresAt.IsZero() || !current.ExpiresAt.Before(until) {
+		return err
+	}
+	current = cloneClient(current)
+	current.ExpiresAt = until
+	return s.config.Storage.PutClient(ctx, *current)
 }

@@ -39,7 +39,9 @@ func (s *Server) ReadRegistration(ctx context.Context, req *RegistrationRequest)
 	}
 	if newest, older, both := strings.Cut(client.RegistrationAccessToken, " "); both && older != "" && s.tokenFits(ctx, newest, token) {
 		client.RegistrationAccessToken = newest // the successor has arrived
-		if err := s.config.Storage.PutClient(ctx, *client); err != nil {
+		err := s.config.Storage.PutClient(ctx, *client)
+		// If another process has changed it meanwhile, the older token goes the next time.
+		if err != nil && !errors.Is(err, storage.ErrConflict) {
 			return nil, s.report(ctx, notStored(err), client.ID, "")
 		}
 	}
@@ -88,6 +90,7 @@ func (s *Server) update(ctx context.Context, req *RegistrationRequest, previous 
 	}
 	sum := sha256.Sum256([]byte(presented))
 	token, digest := newRegistrationToken()
+	p.client.Revision = previous.Revision
 	p.client.RegistrationAccessToken = digest + " $sha256$" + base64.RawStdEncoding.EncodeToString(sum[:])
 	if err := s.config.Storage.PutClient(ctx, *p.client); err != nil {
 		return nil, notStored(err)

@@ -21,8 +21,8 @@ import (
 
 // Server is the authorization server. Its methods take protocol requests and
 // return protocol answers; package handlers puts HTTP around them. They may be
-// called from many goroutines at once. A Server holds no goroutine and nothing to
-// close.
+// called from many goroutines at once. A Server holds no lasting goroutine and
+// nothing to close.
 type Server struct {
 	config  Config
 	log     *slog.Logger
@@ -53,6 +53,7 @@ type Server struct {
 	documents     *documents  // nil if Config.ClientIDMetadata is
 	registrations registrations
 	sectors       *fetch.Fetcher
+	notifications *notifications
 }
 
 // New makes a server. On first start it makes the signing keys and stores them. The
@@ -81,6 +82,7 @@ func New(config Config) (*Server, error) {
 	s.clientKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
 	s.issuerKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
 	s.sectors = fetch.New(config.HTTPClient)
+	s.notifications = newNotifications(fetch.New(config.HTTPClient))
 	s.documents = s.newDocuments()
 	issuer, _ := url.Parse(config.Issuer)
 	s.paths.prefix = issuer.Path + config.Prefix
@@ -91,6 +93,9 @@ func New(config Config) (*Server, error) {
 	s.audiences = []string{m.Issuer, m.TokenEndpoint, m.PushedAuthorizationRequestEndpoint} // RFC 9126 §2
 	if config.DeviceGrant {
 		s.audiences = append(s.audiences, m.DeviceAuthorizationEndpoint)
+	}
+	if config.BackchannelAuthentication != nil { // CIBA Core §7.1
+		s.audiences = append(s.audiences, m.BackchannelAuthenticationEndpoint)
 	}
 	if alias, there := m.MTLSEndpointAliases["token_endpoint"]; there {
 		s.audiences = append(s.audiences, alias)
@@ -176,6 +181,9 @@ func (c *Config) grantTypes() []string {
 	if c.DeviceGrant {
 		types = append(types, grantDeviceCode)
 	}
+	if c.BackchannelAuthentication != nil {
+		types = append(types, grantBackchannel)
+	}
 	return types
 }
 
@@ -250,6 +258,7 @@ func (s *Server) Metadata() *Metadata {
 	if s.config.openID() {
 		s.describeOpenID(m, base)
 	}
+	s.describeBackchannel(m)
 	if s.config.Registration != nil {
 		m.RegistrationEndpoint = base + "/register"
 	}

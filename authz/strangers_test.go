@@ -197,24 +197,51 @@ func TestRFC7523_Section3_strangers(t *testing.T) {
 	}
 }
 
-// D21: a client that the host disables while it is being used stays disabled. Clients are put
-// back whole when their expiry moves.
+// D21: a client that the host disables while it is being used stays disabled, whichever
+// replica serves it. Clients are put back whole when their expiry moves, and when they update
+// themselves.
 func TestD21_disabled_meanwhile(t *testing.T) {
-	store := &interrupted{Store: newProbe(memory.New())}
-	s := newServer(t, open(), func(c *authz.Config) { c.Storage = store })
-	client := must(s.introduce())(t)
-	code := s.code(t, client.ClientID, atApp())
-	disabled := *must(store.Client(t.Context(), client.ClientID))(t)
-	disabled.Disabled = true
-	done := make(chan error, 1)
-	store.before = func() {
-		go func() { done <- s.RegisterClient(t.Context(), disabled) }()
-		time.Sleep(50 * time.Millisecond) // enough to overtake, if it may
-	}
-	must(s.redeem(client.ClientID, code, atApp()))(t)
-	wantNil(t, <-done)
-	if c := must(store.Client(t.Context(), client.ClientID))(t); !c.Disabled {
-		t.Error("it is enabled again")
+	for name, use := range map[string]func(t *testing.T, s *server, client *authz.ClientInformation) error{
+		"expiry moved": func(t *testing.T, s *server, client *authz.ClientInformation) error {
+			_, err := s.redeem(client.ClientID, s.code(t, client.ClientID, atApp()), atApp())
+			return err
+		},
+		"updated": func(t *testing.T, s *server, client *authz.ClientInformation) error {
+			_, err := s.UpdateRegistration(t.Context(), manage(client, client.RegistrationAccessToken))
+			if !strings.Contains(codeOf(err), "temporarily_unavailable") {
+				return fmt.Errorf("an update over another: got %v", err)
+			}
+			return nil
+		},
+		"token retired": func(t *testing.T, s *server, client *authz.ClientInformation) error {
+			_, err := s.ReadRegistration(t.Context(), manage(client, client.RegistrationAccessToken))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &interrupted{Store: newProbe(memory.New())}
+			s := newServer(t, open(), func(c *authz.Config) { c.Storage = store })
+			other := newServer(t, open(), func(c *authz.Config) { c.Storage = store })
+			client := must(s.introduce())(t)
+			client = must(s.UpdateRegistration(t.Context(), manage(client, client.RegistrationAccessToken)))(t)
+			read := *must(store.Client(t.Context(), client.ClientID))(t)
+			happened := false
+			store.before = func() {
+				read.Disabled, happened = true, true
+				wantNil(t, other.RegisterClient(t.Context(), read))
+			}
+			wantNil(t, use(t, s, client))
+			if !happened {
+				t.Fatal("nothing was put")
+			}
+			if c := must(store.Client(t.Context(), client.ClientID))(t); !c.Disabled {
+				t.Error("it is enabled again")
+			}
+			// The host, too, has to look at what it changes.
+			if err := other.RegisterClient(t.Context(), read); !errors.Is(err, storage.ErrConflict) {
+				t.Errorf("a client that has changed since it was read: got %v", err)
+			}
+		})
 	}
 }
 

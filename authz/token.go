@@ -16,7 +16,7 @@ import (
 // Token handles a request to the token endpoint (RFC 6749 §3.2): the grants
 // authorization_code (§4.1.3, with RFC 7636 §4.5), refresh_token (§6),
 // client_credentials (§4.4) and, where they are configured, those of extensions (§4.5), such
-// as device_code (RFC 8628 §3.4). What it returns has been stored.
+// as device_code (RFC 8628 §3.4) and that of OpenID Connect CIBA Core §10.1. What it returns has been stored.
 func (s *Server) Token(ctx context.Context, req *Request) (*TokenResponse, error) {
 	ctx, release := s.bounded(ctx)
 	defer release()
@@ -85,6 +85,8 @@ func (s *Server) token(ctx context.Context, req *Request) (*Client, *accessToken
 		answer, err = s.redeemAssertion(ctx, policy)
 	case grantDeviceCode:
 		answer, err = s.redeemDeviceCode(ctx, policy)
+	case grantBackchannel:
+		answer, err = s.redeemAuthReqID(ctx, policy)
 	}
 	return client, answer, err
 }

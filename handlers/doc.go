@@ -19,6 +19,8 @@
 //	/oauth2/logout       GET, POST  sign-out for clients (OpenID Connect RP-Initiated Logout), with authz.Config.Logout
 //	/oauth2/device_authorization    POST       what a device asks (RFC 8628), with authz.Config.DeviceGrant
 //	/oauth2/device                  GET, POST  the page on which its user decides
+//	/oauth2/backchannel_authentication  POST   what a client asks of a user on another device (OpenID
+//	                                           Connect CIBA Core), with authz.Config.BackchannelAuthentication
 //	/.well-known/oauth-authorization-server     metadata (RFC 8414)
 //	                                            where the issuer has a path, below it as well
 //	/.well-known/openid-configuration           the same (OpenID Connect Discovery §4), with the scope openid

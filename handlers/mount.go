@@ -129,6 +129,9 @@ func routes(as *authz.Server, options []Options) map[string]http.Handler {
 		endpoints[pathOf(m.DeviceAuthorizationEndpoint)] = DeviceAuthorization(as, options...)
 		endpoints[devicePath(as)] = Device(as, options...)
 	}
+	if m.BackchannelAuthenticationEndpoint != "" {
+		endpoints[pathOf(m.BackchannelAuthenticationEndpoint)] = BackchannelAuthentication(as, options...)
+	}
 	maps.Copy(endpoints, resourceMetadata(as))
 	return endpoints
 }

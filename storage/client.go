@@ -1,6 +1,10 @@
 package storage
 
-import "time"
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"time"
+)
 
 // Client is a registered OAuth client (RFC 6749 §2). Field names follow the
 // metadata names of RFC 7591 §2 where there is one. The zero value of every field
@@ -103,6 +107,11 @@ type Client struct {
 	// compared byte for byte (OpenID Connect RP-Initiated Logout §3.1).
 	PostLogoutRedirectURIs []string `cbor:"65,keyasint,omitempty" json:"post_logout_redirect_uris,omitempty"`
 
+	// InitiateLoginURI is where the client begins a sign-in that somebody else wants, such as
+	// the host's own list of applications: an https URL, to which the parameter iss is added
+	// (OpenID Connect Core §4).
+	InitiateLoginURI string `cbor:"53,keyasint,omitempty" json:"initiate_login_uri,omitempty"`
+
 	// DefaultMaxAge is the max_age of requests that have none; zero for no limit
 	// (OpenID Connect Registration §2).
 	DefaultMaxAge time.Duration `cbor:"52,keyasint,omitempty" json:"default_max_age,omitempty"`
@@ -130,6 +139,21 @@ type Client struct {
 	// client asks to have signed (JARM §3); empty for RS256 if the server has that, or else the
 	// server's first.
 	AuthorizationSignedResponseAlg string `cbor:"62,keyasint,omitempty" json:"authorization_signed_response_alg,omitempty"`
+
+	// BackchannelTokenDeliveryMode is how a client with the grant
+	// urn:openid:params:grant-type:ciba learns that the user has answered: "ping" is told at
+	// BackchannelClientNotificationEndpoint, an https URL, "poll", or empty for that, asks again
+	// and again (OpenID Connect CIBA Core §4, §5). There is no "push" here.
+	BackchannelTokenDeliveryMode          string `cbor:"100,keyasint,omitempty" json:"backchannel_token_delivery_mode,omitempty"`
+	BackchannelClientNotificationEndpoint string `cbor:"101,keyasint,omitempty" json:"backchannel_client_notification_endpoint,omitempty"`
+
+	// BackchannelAuthenticationRequestSigningAlg is the JWS algorithm in which the client signs
+	// all of its authentication requests; empty if it signs none (CIBA Core §4, §7.1.1).
+	BackchannelAuthenticationRequestSigningAlg string `cbor:"102,keyasint,omitempty" json:"backchannel_authentication_request_signing_alg,omitempty"`
+
+	// BackchannelUserCodeParameter tells that the client asks its users for a user_code
+	// (CIBA Core §7.1.2).
+	BackchannelUserCodeParameter bool `cbor:"103,keyasint,omitempty" json:"backchannel_user_code_parameter,omitempty"`
 
 	// ApplicationType is "native" for an application on the user's device, for
 	// which loopback and private-use-scheme redirects are allowed (RFC 8252), or
@@ -170,6 +194,12 @@ type Client struct {
 	Disabled bool `cbor:"22,keyasint,omitempty" json:"disabled,omitempty"`
 
 	CreatedAt time.Time `cbor:"23,keyasint,omitempty" json:"created_at"`
+
+	// Revision names this state of the record, and is the store's to say: no two states that
+	// were ever stored under an ID have the same one. A client that is put back with the
+	// Revision it was read with replaces no other state; see [Clients]. It is zero in a client
+	// that was not read from a store.
+	Revision uint64 `cbor:"43,keyasint,omitempty" json:"revision,omitempty"`
 }
 
 // Secret is a client secret as it is stored: never the secret itself.
@@ -180,4 +210,12 @@ type Secret struct {
 
 	// ExpiresAt ends the secret's life; zero means it has no end.
 	ExpiresAt time.Time `cbor:"2,keyasint,omitempty"`
+}
+
+// NewRevision makes the Revision of a client that is about to be stored. It is a random
+// number that fits into 63 bits: counting would begin anew for a client that was deleted.
+func NewRevision() uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return binary.BigEndian.Uint64(b[:])>>2 | 1<<62
 }

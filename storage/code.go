@@ -26,8 +26,8 @@ type Code struct {
 	// again can open it; nil if that is not kept.
 	Answer []byte `cbor:"10,keyasint,omitempty"`
 
-	// Request is the request that a PushedRequest or DeviceCode stands for, as the JSON
-	// object of its parameters, without any that authenticate the client; nil for the
+	// Request is the request that a PushedRequest, UserCode or BackchannelPrompt stands for, as
+	// the JSON object of its parameters, without any that authenticate the client; nil for the
 	// other kinds.
 	Request []byte `cbor:"12,keyasint,omitempty"`
 
@@ -63,4 +63,11 @@ const (
 	DeviceCode     CodeKind = "device_code"
 	UserCode       CodeKind = "user_code"
 	DeviceDecision CodeKind = "device_decision"
+
+	// BackchannelRequest is the auth_req_id of OpenID Connect CIBA Core §7.3, BackchannelPrompt
+	// the name under which the host asks the user about it, and BackchannelDecision what the
+	// user decided.
+	BackchannelRequest  CodeKind = "backchannel_request"
+	BackchannelPrompt   CodeKind = "backchannel_prompt"
+	BackchannelDecision CodeKind = "backchannel_decision"
 )

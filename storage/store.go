@@ -28,7 +28,10 @@ type Clients interface {
 	Client(ctx context.Context, clientID string) (*Client, error)
 
 	// PutClient creates or replaces the client with this ID, atomically and
-	// durably.
+	// durably, under a [NewRevision]. If client.Revision is not zero, it only replaces the
+	// state that has that Revision: where there is another, or none any more, it returns
+	// ErrConflict, and the caller reads again and decides afresh. So whoever reads a client,
+	// changes it and puts it back undoes nobody else's change.
 	PutClient(ctx context.Context, client Client) error
 
 	// DeleteClient removes the client. It returns ErrNotFound when there is none.

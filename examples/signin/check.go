@@ -60,6 +60,7 @@ func play(ctx context.Context, out io.Writer) (err error) {
 		{"ana signs in to Status at Pager, where a wrong password is refused, and Status learns her name and e-mail", c.first},
 		{"Runbooks signs her in without a password: she is only asked whether it may see her name", c.second},
 		{"from then on she signs in to either without a page", c.noPage},
+		{"a link from elsewhere that names Pager begins a sign-in, and one that names another does not", c.begun},
 		{"asked without a page, Pager says that she is still there: a new ID token, and the same sign-in", c.confirm},
 		{"one site does not take what Pager has said to the other", c.otherSite},
 		{"an answer to what nobody has asked is refused", c.unasked},
@@ -181,6 +182,20 @@ func (c *checker) noPage() error {
 		}
 	}
 	return nil
+}
+
+func (c *checker) begun() error {
+	begin := func(issuer string) (*http.Response, string, error) {
+		return c.open(http.MethodGet, c.status.url+"/begin?"+url.Values{"iss": {issuer}, "login_hint": {"ana"}}.Encode(), nil)
+	}
+	page, body, err := begin("https://pager.example")
+	if err != nil || page.StatusCode != http.StatusBadRequest || slices.Contains(c.way, "/oauth2/authorize") {
+		return fmt.Errorf("another issuer, by way of %q: %.400s, %w", c.way, body, err)
+	}
+	if page, body, err = begin(c.status.issuer); err != nil {
+		return err
+	}
+	return at(c.status, page, body, []string{"Ana Example"}, nil)
 }
 
 func (c *checker) confirm() error {

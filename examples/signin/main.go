@@ -8,6 +8,11 @@
 // host.go is Pager with the server in it; site.go is a site, on coreos/go-oidc. Status belongs
 // to Pager's people and has a secret: nobody is asked. Runbooks belongs to somebody else, has a
 // key in place of a secret, and wants all that it is told signed: users are asked once.
+//
+// A sign-in may begin elsewhere, in Pager's own list of applications, say: with a link to where
+// the site begins one (Client.InitiateLoginURI), as in
+//
+//	http://127.0.0.1:8081/begin?iss=http://127.0.0.1:8080
 package main
 
 import (

@@ -77,7 +77,23 @@ func (s *site) handler() http.Handler {
 	mux.HandleFunc("POST /signin", func(w http.ResponseWriter, r *http.Request) { s.ask(w, r, asking{}) })
 	mux.HandleFunc("POST /confirm", s.confirm)
 	mux.HandleFunc("GET /callback", s.callback)
+	mux.HandleFunc("GET /begin", s.begin)
 	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// begin is where somebody else sends a user who wants to sign in here: Pager's list of
+// applications, say, or a link in a mail (OpenID Connect Core §4). Only Pager is asked, and
+// nothing else that the link says is believed; where it leads afterwards is this site's own page.
+func (s *site) begin(w http.ResponseWriter, r *http.Request) {
+	if iss := r.URL.Query().Get("iss"); iss != s.issuer {
+		s.show(w, r, http.StatusBadRequest, "This site leaves signing in to Pager, and to nobody else.")
+		return
+	}
+	var hint []oauth2.AuthCodeOption
+	if login := r.URL.Query().Get("login_hint"); login != "" {
+		hint = append(hint, oauth2.SetAuthURLParam("login_hint", login))
+	}
+	s.ask(w, r, asking{}, hint...)
 }
 
 // confirm asks Pager, without any page, whether the user is still there: prompt=none, and the

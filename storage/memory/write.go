@@ -7,13 +7,18 @@ import (
 	"github.com/grantor-oauth/grantor/storage"
 )
 
-// PutClient creates or replaces the client with this ID.
+// PutClient creates or replaces the client with this ID, unless that has become another since
+// it was read: then it returns storage.ErrConflict.
 func (s *Store) PutClient(ctx context.Context, client storage.Client) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
+	if client.Revision != 0 && client.Revision != s.clients[client.ID].Revision {
+		return storage.ErrConflict
+	}
+	client.Revision = storage.NewRevision()
 	s.clients[client.ID] = copyClient(client)
 	s.epoch++
 	return nil

@@ -30,10 +30,13 @@ func (k *kit) client(id string) storage.Client {
 		SoftwareID: "app", SoftwareVersion: "1", RegistrationAccessToken: "$sha256$z", ExpiresAt: k.now,
 		IntrospectionSignedResponseAlg: "ES256", ResourceServerFor: []string{"https://api.example/"},
 		IDTokenSignedResponseAlg: "EdDSA", UserInfoSignedResponseAlg: "RS256", DefaultMaxAge: time.Hour,
+		InitiateLoginURI:       "https://app.example/begin",
 		PostLogoutRedirectURIs: []string{"https://app.example/out"},
 		SubjectType:            "pairwise", SectorIdentifierURI: "https://sector.example/redirects.json",
 		RequestObjectSigningAlg: "PS256", RequireSignedRequestObject: true,
 		AuthorizationSignedResponseAlg: "ES256",
+		BackchannelTokenDeliveryMode:   "ping", BackchannelClientNotificationEndpoint: "https://app.example/ping",
+		BackchannelAuthenticationRequestSigningAlg: "PS256", BackchannelUserCodeParameter: true,
 	}
 }
 
@@ -41,6 +44,23 @@ func (k *kit) putClient(c storage.Client) {
 	k.Helper()
 	if err := k.store.PutClient(k.ctx, c); err != nil {
 		k.Fatalf("PutClient: %v", err)
+	}
+}
+
+func (k *kit) readClient(id string) *storage.Client {
+	k.Helper()
+	c, err := k.store.Client(k.ctx, id)
+	if err != nil {
+		k.Fatalf("Client(%q): %v", id, err)
+	}
+	return c
+}
+
+// stale puts back a client that has become another since it was read.
+func (k *kit) stale(c storage.Client) {
+	k.Helper()
+	if err := k.store.PutClient(k.ctx, c); !errors.Is(err, storage.ErrConflict) {
+		k.Fatalf("PutClient of a client that has changed since it was read: got %v, want ErrConflict", err)
 	}
 }
 
@@ -64,6 +84,48 @@ var clientChecks = []check{
 		k.putClient(storage.Client{ID: "app", Name: "New"})
 		k.wantClient(storage.Client{ID: "app", Name: "New"})
 		k.wantClient(k.client("other"))
+	}},
+	{name: "clients/put_back_as_read", run: func(k *kit) {
+		k.putClient(k.client("app"))
+		read := k.readClient("app")
+		if read.Revision == 0 {
+			k.Fatalf("a stored client has no Revision")
+		}
+		read.Name = "By one"
+		k.putClient(*read)
+		k.wantClient(*read)
+		// It is another state now.
+		if now := k.readClient("app"); now.Revision == read.Revision {
+			k.Fatalf("two states of a client have the Revision %d", now.Revision)
+		}
+		k.stale(*read)
+		// And so it is for whoever did not read it first.
+		again := k.readClient("app")
+		k.putClient(storage.Client{ID: "app", Name: "By another"})
+		k.stale(*again)
+		k.wantClient(storage.Client{ID: "app", Name: "By another"})
+	}},
+	{name: "clients/put_back_after_it_went", run: func(k *kit) {
+		k.putClient(k.client("app"))
+		read := k.readClient("app")
+		if err := k.store.DeleteClient(k.ctx, "app"); err != nil {
+			k.Fatalf("DeleteClient: %v", err)
+		}
+		k.stale(*read)
+		c, err := k.store.Client(k.ctx, "app")
+		absent(k, c, err)
+		// A new one under its name is not the one that was read.
+		k.putClient(k.client("app"))
+		k.stale(*read)
+		never := k.client("never")
+		never.Revision = read.Revision
+		k.stale(never)
+		// Lists tell the Revision as well.
+		list, err := k.store.ListClients(k.ctx, "", 10)
+		if err != nil || len(list) != 1 {
+			k.Fatalf("ListClients: got %d clients, %v, want 1", len(list), err)
+		}
+		k.putClient(list[0])
 	}},
 	{name: "clients/deleted", run: func(k *kit) {
 		k.putClient(k.client("app"))

@@ -103,6 +103,20 @@ var raceChecks = []check{
 			}
 		}
 	}},
+	{name: "races/one_puts_a_client_back", run: func(k *kit) {
+		for round := range 4 {
+			id := fmt.Sprint("app", round)
+			k.putClient(k.client(id))
+			read := *k.readClient(id)
+			named := func(i int) storage.Client {
+				c := read
+				c.Name = fmt.Sprint("By ", i)
+				return c
+			}
+			winner := k.oneWinner(race(func(i int) error { return k.store.PutClient(k.ctx, named(i)) }), storage.ErrConflict)
+			k.wantClient(named(winner))
+		}
+	}},
 	{name: "races/one_swaps_the_keys", run: func(k *kit) {
 		for round := range uint64(4) {
 			winner := k.oneWinner(race(func(i int) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -278,5 +279,35 @@ func TestCacheOutlivesACaller(t *testing.T) {
 	}
 	if got, err := c.Get(t.Context(), address); err != nil || got != "1" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestPost(t *testing.T) {
+	var got string
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = r.Method + " " + r.URL.Path + " " + r.Header.Get("Content-Type") + " " + r.Header.Get("Authorization") + " " + string(body)
+		if r.URL.Path == "/away" {
+			http.Redirect(w, r, "/there", http.StatusTemporaryRedirect)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+		for range 100 {
+			io.WriteString(w, strings.Repeat("x", 1000)) // more than is looked at
+		}
+	}))
+	defer server.Close()
+	f := fetch.New(server.Client())
+	for path, want := range map[string]int{"/here": 202, "/away": 307} {
+		status, err := f.Post(t.Context(), server.URL+path, "secret", []byte(`{}`))
+		if status != want || err != nil || got != "POST "+path+" application/json Bearer secret {}" {
+			t.Errorf("%s: %d, %v, %q", path, status, err, got)
+		}
+	}
+	if _, err := f.Post(t.Context(), "http://app.example.com/", "secret", nil); !errors.Is(err, fetch.ErrRefused) {
+		t.Errorf("%v", err)
+	}
+	if _, err := fetch.New(nil).Post(t.Context(), server.URL, "secret", nil); !errors.Is(err, ssrf.ErrProhibitedIP) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("%v", err)
 	}
 }

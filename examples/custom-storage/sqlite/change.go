@@ -70,3 +70,13 @@ func (c *change) judge(text string, args ...any) {
 		c.err = storage.ErrConsumed
 	}
 }
+
+// unchanged makes sure that a client is still what it was when it was read.
+func (c *change) unchanged(client storage.Client) {
+	var stored storage.Client
+	err := c.tx.QueryRowContext(c.ctx, `SELECT record FROM clients WHERE id = ?`, client.ID).Scan(blob{&stored})
+	if errors.Is(err, sql.ErrNoRows) || err == nil && stored.Revision != client.Revision {
+		err = storage.ErrConflict
+	}
+	c.err = err
+}

@@ -25,6 +25,10 @@ func (s *Store) Commit(ctx context.Context, w storage.Write) error {
 // PutClient implements storage.Clients.
 func (s *Store) PutClient(ctx context.Context, client storage.Client) error {
 	return s.transact(ctx, func(c *change) {
+		if client.Revision != 0 {
+			c.unchanged(client)
+		}
+		client.Revision = storage.NewRevision()
 		c.exec(`REPLACE INTO clients (id, record) VALUES (?, ?)`, client.ID, blob{&client})
 	})
 }

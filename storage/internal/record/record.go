@@ -31,7 +31,7 @@ var (
 		IndefLength:       cbor.IndefLengthForbidden,
 		TagsMd:            cbor.TagsForbidden,
 		MaxNestedLevels:   8,
-		MaxMapPairs:       64,
+		MaxMapPairs:       256,
 		MaxArrayElements:  Max,
 		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
 	}.DecMode())
@@ -122,14 +122,23 @@ func decode(data []byte, v any) error {
 			*r = w.record()
 		}
 	default:
-		err = decMode.Unmarshal(data, v)
+		err = DecodeFormat1(data, v)
 	}
 	return err
 }
 
 // DecodeFormat1 reads what was written when every Digest was repeated and instants were
 // text.
-func DecodeFormat1(data []byte, v any) error { return decMode.Unmarshal(data, v) }
+func DecodeFormat1(data []byte, v any) error {
+	err := decMode.Unmarshal(data, v)
+	if c, ok := v.(*storage.Client); ok && c.Revision == 0 {
+		c.Revision = firstRevision
+	}
+	return err
+}
+
+// firstRevision is that of clients that were stored before there were any.
+const firstRevision = 1
 
 // instant is a time in microseconds since the year 1, whose beginning is the zero
 // time.Time. Less than a microsecond is cut off.
