@@ -37,7 +37,8 @@ func (a *authorization) checkResponseMode(context.Context) *Error {
 }
 
 // refuse sends the browser back to the client with an error (RFC 6749 §4.1.2.1). A server that
-// cannot sign an error says so unsigned: there is nothing in that which is worth forging.
+// cannot sign an error, or encrypt it, says that in clear, and not what the error was: there is
+// nothing in it which is worth forging, or hiding.
 func (a *authorization) refuse(ctx context.Context, e *Error, subject string) *AuthorizationResponse {
 	a.report(ctx, e, a.client.ID, subject)
 	response, failure := a.redirect(ctx, url.Values{"error": {e.Code}, "error_description": {e.Description}})
@@ -50,7 +51,7 @@ func (a *authorization) refuse(ctx context.Context, e *Error, subject string) *A
 }
 
 // redirect sends the browser back to the client. state goes back as it came, and iss
-// tells the client which server answered (RFC 9207 §2). Only signing can fail.
+// tells the client which server answered (RFC 9207 §2). Only signing and encrypting can fail.
 func (a *authorization) redirect(ctx context.Context, params url.Values) (*AuthorizationResponse, *Error) {
 	if state, sent := a.params["state"]; sent && len(state) == 1 {
 		params.Set("state", state[0])

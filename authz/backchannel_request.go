@@ -74,7 +74,11 @@ func (b *backchannel) checkSigned(ctx context.Context) *Error {
 			return failed(invalidRequest, "parameter_outside_request", "Beside a signed request there must be no parameter that belongs into it.")
 		}
 	}
-	t, err := parseRequestObject(compact)
+	signed, err := b.openRequestObject(ctx, compact)
+	if err != nil {
+		return asInvalidRequest(err)
+	}
+	t, err := parseRequestObject(signed)
 	if err != nil {
 		return asInvalidRequest(err)
 	}

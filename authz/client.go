@@ -246,6 +246,7 @@ func (s *Server) checkClient(c *Client) error {
 		}
 	}
 	s.checkBackchannel(c, grants, fault)
+	s.checkEncryption(c, fault)
 	s.checkRequestObjects(c, usesCode && len(c.RedirectURIs) > 0, fault)
 	if u, err := url.Parse(c.InitiateLoginURI); c.InitiateLoginURI != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
 		fault("InitiateLoginURI", "%q is not an https URL", c.InitiateLoginURI)

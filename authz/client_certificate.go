@@ -44,7 +44,7 @@ func (s *Server) checkSelfSigned(ctx context.Context, client *Client, certificat
 	if !comparable {
 		return badClient("certificate_key_unknown")
 	}
-	switch known, err := s.someKey(ctx, client, func(key *jose.JSONWebKey) bool { return presented.Equal(key.Key) }); {
+	switch known, err := s.someKey(ctx, client, func(key *jose.JSONWebKey) bool { return key.Use != "enc" && presented.Equal(key.Key) }); {
 	case err != nil:
 		return keysUnavailable(err)
 	case !known:

@@ -265,6 +265,9 @@ func (d *documents) parse(id string, body []byte) (*proposal, error) {
 		err = d.openIDMetadata(m, c)
 	}
 	if err == nil {
+		err = d.encryptionMetadata(m, c)
+	}
+	if err == nil {
 		err = m.grants(c, []string{grantAuthorizationCode, grantRefreshToken})
 	}
 	if err == nil {

@@ -89,14 +89,18 @@ func (s *Server) someKey(ctx context.Context, client *Client, will func(key *jos
 // none does, because their owner may have changed them (OpenID Connect Core §10.1.1). An
 // error means that the keys are not to be had.
 func (k *clientKeys) some(ctx context.Context, jwks, jwksURI string, will func(key *jose.JSONWebKey) bool) (bool, error) {
-	one := func(keys []jose.JSONWebKey) bool {
+	return k.among(ctx, jwks, jwksURI, func(keys []jose.JSONWebKey) bool {
 		for i := range keys {
 			if will(&keys[i]) {
 				return true
 			}
 		}
 		return false
-	}
+	})
+}
+
+// among is some, for who has to see all of the keys.
+func (k *clientKeys) among(ctx context.Context, jwks, jwksURI string, one func(keys []jose.JSONWebKey) bool) (bool, error) {
 	if jwksURI == "" {
 		keys, err := k.ofText(jwks)
 		return one(keys), err
@@ -141,7 +145,8 @@ func parseKeys(text []byte) (keys []jose.JSONWebKey, faults []string, err error)
 	return keys, faults, nil
 }
 
-// parseKey reads one key that verifies signatures (RFC 7517 §4), or says why it is none.
+// parseKey reads one key that verifies signatures or that is encrypted to (RFC 7517 §4), or says
+// why it is none. Its Use then tells for which of these it is; empty for both.
 func parseKey(raw []byte) (*jose.JSONWebKey, string) {
 	var members map[string]json.RawMessage
 	if err := decodeStrictly(raw, &members); err != nil || members == nil {
@@ -165,20 +170,45 @@ func parseKey(raw []byte) (*jose.JSONWebKey, string) {
 	default:
 		return nil, "is not a public key of type EC (P-256, P-384, P-521), RSA or OKP (Ed25519)"
 	}
-	var operations []string
-	if ops, there := members["key_ops"]; there && json.Unmarshal(ops, &operations) != nil {
-		return nil, "has key_ops that are not a list of strings"
-	}
-	if key.Use != "" && key.Use != "sig" || operations != nil && !slices.Contains(operations, "verify") { // RFC 7517 §4.2, §4.3
-		return nil, "is not for signatures (use, key_ops)"
+	fault := ""
+	if key.Use, fault = useOf(&key, members["key_ops"]); fault != "" {
+		return nil, fault
 	}
 	return &key, ""
+}
+
+// useOf is what a key is for by its use and key_ops together (RFC 7517 §4.2, §4.3): "sig", "enc",
+// or empty for both.
+func useOf(key *jose.JSONWebKey, keyOps json.RawMessage) (use, fault string) {
+	signs, encrypts := key.Use != "enc", key.Use != "sig"
+	if keyOps != nil {
+		var operations []string
+		if json.Unmarshal(keyOps, &operations) != nil {
+			return "", "has key_ops that are not a list of strings"
+		}
+		signs = signs && slices.Contains(operations, "verify")
+		encrypts = encrypts && slices.ContainsFunc(operations, func(o string) bool {
+			return slices.Contains([]string{"encrypt", "wrapKey", "deriveKey", "deriveBits"}, o)
+		})
+	}
+	if _, signsOnly := key.Key.(ed25519.PublicKey); signsOnly {
+		encrypts = false
+	}
+	switch known := key.Use == "" || key.Use == "sig" || key.Use == "enc"; {
+	case !known || !signs && !encrypts:
+		return "", "is neither for signatures nor for encryption (use, key_ops)"
+	case !encrypts:
+		return "sig", ""
+	case !signs:
+		return "enc", ""
+	}
+	return "", ""
 }
 
 // fits reports whether a key may verify this algorithm: what a header says must not choose
 // what a key is used for (RFC 8725 §3.1).
 func fits(key *jose.JSONWebKey, algorithm string) bool {
-	if key.Algorithm != "" && key.Algorithm != algorithm {
+	if key.Use == "enc" || key.Algorithm != "" && key.Algorithm != algorithm {
 		return false
 	}
 	switch k := key.Key.(type) {

@@ -186,15 +186,6 @@ func (m clientMetadata) describe(c *Client) (err *Error) {
 			*field, err = m.flag(name)
 		}
 	}
-	// RFC 9701 §6, JARM §3: whoever wants its answers encrypted must not get them in clear unawares.
-	for _, name := range []string{
-		"introspection_encrypted_response_alg", "introspection_encrypted_response_enc",
-		"authorization_encrypted_response_alg", "authorization_encrypted_response_enc",
-	} {
-		if _, there := m[name]; err == nil && there {
-			err = badMetadata(name, "is not supported here: answers can be signed, and not encrypted")
-		}
-	}
 	if err == nil {
 		err = m.requestObjects(c)
 	}

@@ -59,6 +59,9 @@ func (s *Server) propose(ctx context.Context, body []byte, previous *Client) (*p
 	if err := s.openIDMetadata(m, c); err != nil {
 		return nil, err
 	}
+	if err := s.encryptionMetadata(m, c); err != nil {
+		return nil, err
+	}
 	if len(p.rejected) > 0 && (r.StrictRedirectURIs || len(c.RedirectURIs) == 0) {
 		err := failed(invalidRedirectURI, "redirect_uri_refused", "A redirect URI cannot be registered. See rejected_redirect_uris.")
 		err.RejectedRedirectURIs = p.rejected

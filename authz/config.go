@@ -72,6 +72,13 @@ type Config struct {
 	// require it for themselves.
 	RequireSignedRequestObjects bool
 
+	// RequestObjectEncryption lets clients encrypt request objects, and ID tokens that they send
+	// back as hints, to this server (RFC 9101 §6.1, OpenID Connect Core §3.1.2.1): it makes an
+	// EC and an RSA key for that, publishes them with the others (use is enc) and rotates them
+	// (KeyRotation). Without it, what is encrypted is refused. A pushed request is as
+	// confidential without.
+	RequestObjectEncryption bool
+
 	// Clients are registered in code; they come before those in Storage and are not
 	// stored there.
 	Clients []Client

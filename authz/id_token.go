@@ -124,6 +124,10 @@ type idTokenClaims struct {
 // readIDToken reads an ID token that this server has issued, however long ago; what is none
 // says nothing. An error means that nobody could find out.
 func (s *Server) readIDToken(ctx context.Context, token string) (said idTokenClaims, _ error) {
+	token, err := s.openHint(ctx, token)
+	if err != nil {
+		return said, err
+	}
 	payload, err := s.keys.Verify(ctx, token, idTokenType)
 	switch {
 	case errors.Is(err, keyring.ErrInvalid):
@@ -206,10 +210,12 @@ func (p *tokenPolicy) addIDToken(ctx context.Context, issued *engine.Issued) *Er
 	if !slices.Contains(p.config.SigningAlgorithms, algorithm) { // it was when the client was registered
 		return broken("id_token_alg_gone", fmt.Errorf("client %q has IDTokenSignedResponseAlg %q, which is not in Config.SigningAlgorithms; add it there, or change the client", p.client.ID, algorithm))
 	}
-	if issued.IDToken, err = p.keys.Sign(ctx, algorithm, idTokenType, payload); err != nil {
+	signed, err := p.keys.Sign(ctx, algorithm, idTokenType, payload)
+	if err != nil {
 		return unavailable(err)
 	}
-	return nil
+	issued.IDToken, refused = p.encrypted(ctx, p.client, p.client.IDTokenEncryptedResponseAlg, p.client.IDTokenEncryptedResponseEnc, nestedJWT, signed)
+	return refused
 }
 
 // claimsForIDToken are those that the client asked for by name; those of scopes are for the

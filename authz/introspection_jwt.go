@@ -24,7 +24,8 @@ type introspectionClaims struct {
 
 // IntrospectJWT is [Server.Introspect] with an answer that this server has signed, as
 // application/token-introspection+jwt (RFC 9701). It is for the client that asked, whose
-// client_id is its aud. What is refused is refused as there.
+// client_id is its aud, and encrypted to it if it has registered for that. What is refused is
+// refused as there.
 func (s *Server) IntrospectJWT(ctx context.Context, req *Request) (string, error) {
 	ctx, release := s.bounded(ctx)
 	defer release()
@@ -63,7 +64,7 @@ func (s *Server) signIntrospection(ctx context.Context, client *Client, answer I
 	if err != nil {
 		return "", unavailable(err)
 	}
-	return signed, nil
+	return s.encrypted(ctx, client, client.IntrospectionEncryptedResponseAlg, client.IntrospectionEncryptedResponseEnc, nestedJWT, signed)
 }
 
 // responseAlg is the algorithm of signed answers to a client that has registered this one, or

@@ -235,12 +235,6 @@ func TestRFC9701_Section6_unsupported(t *testing.T) {
 		_, err = s.introduce("introspection_signed_response_alg", `"`+alg+`"`)
 		registrationRefused(t, err, "400 invalid_client_metadata introspection_signed_response_alg_invalid")
 	}
-	for _, name := range []string{"introspection_encrypted_response_alg", "introspection_encrypted_response_enc"} {
-		for _, value := range []string{`"RSA-OAEP"`, `""`, `1`} {
-			_, err := s.introduce("introspection_signed_response_alg", `"ES256"`, name, value)
-			registrationRefused(t, err, "400 invalid_client_metadata "+name+"_invalid")
-		}
-	}
 	if n := s.registered(t); n != 0 {
 		t.Errorf("%d of them were registered", n)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Signed authorization responses: JWT Secured Authorization Response Mode for OAuth 2.0 (JARM).
+// Signed and encrypted authorization responses: JWT Secured Authorization Response Mode for OAuth 2.0 (JARM).
 
 const (
 	// responseType is the typ header of such an answer. JARM has none of its own, and there are
@@ -22,7 +22,8 @@ const (
 	responseLifetime = 5 * time.Minute
 )
 
-// signResponse makes a JWT of the parameters of an answer (JARM §2.1).
+// signResponse makes a JWT of the parameters of an answer (JARM §2.1), encrypted to the client
+// that has registered for that (§2.2).
 func (a *authorization) signResponse(ctx context.Context, params url.Values) (string, *Error) {
 	algorithm := a.responseAlg(a.client.AuthorizationSignedResponseAlg)
 	if !slices.Contains(a.config.SigningAlgorithms, algorithm) { // it was when the client was registered
@@ -44,5 +45,5 @@ func (a *authorization) signResponse(ctx context.Context, params url.Values) (st
 	if err != nil {
 		return "", unavailable(err)
 	}
-	return signed, nil
+	return a.encrypted(ctx, a.client, a.client.AuthorizationEncryptedResponseAlg, a.client.AuthorizationEncryptedResponseEnc, nestedJWT, signed)
 }

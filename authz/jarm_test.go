@@ -108,7 +108,6 @@ func TestJARM_Section3(t *testing.T) {
 	}
 	for _, pair := range [][2]string{
 		{"authorization_signed_response_alg", `"none"`}, {"authorization_signed_response_alg", `"EdDSA"`},
-		{"authorization_encrypted_response_alg", `"RSA-OAEP"`}, {"authorization_encrypted_response_enc", `"A128GCM"`},
 	} {
 		_, err := s.introduce(pair[0], pair[1])
 		registrationRefused(t, err, "400 invalid_client_metadata "+pair[0]+"_invalid")

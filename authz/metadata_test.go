@@ -46,6 +46,10 @@ func TestRFC8414_Section2(t *testing.T) {
 			IntrospectionEndpointAuthSigningAlgValuesSupported: keyAlgs,
 			IntrospectionSigningAlgValuesSupported:             []string{"ES256"},
 			AuthorizationSigningAlgValuesSupported:             []string{"ES256"},
+			IntrospectionEncryptionAlgValuesSupported:          jweAlgs,
+			IntrospectionEncryptionEncValuesSupported:          jweEncs,
+			AuthorizationEncryptionAlgValuesSupported:          jweAlgs,
+			AuthorizationEncryptionEncValuesSupported:          jweEncs,
 			RequestParameterSupported:                          true,
 			RequestObjectSigningAlgValuesSupported:             keyAlgs,
 		}
@@ -58,6 +62,8 @@ func TestRFC8414_Section2(t *testing.T) {
 var (
 	keyAlgs    = strings.Fields("ES256 ES384 ES512 PS256 PS384 PS512 RS256 RS384 RS512 EdDSA")
 	secretAlgs = strings.Fields("HS256 HS384 HS512")
+	jweAlgs    = strings.Fields("ECDH-ES ECDH-ES+A128KW ECDH-ES+A256KW RSA-OAEP RSA-OAEP-256")
+	jweEncs    = strings.Fields("A128CBC-HS256 A128GCM A256GCM")
 )
 
 // What a configuration adds is in the metadata, and only then (RFC 8414 §2, RFC 8705 §3.3, §5).
@@ -133,8 +139,8 @@ func TestRFC8414_Section2_names(t *testing.T) {
 		got = append(got, name)
 	}
 	slices.Sort(got)
-	want := strings.Fields(`authorization_endpoint authorization_response_iss_parameter_supported authorization_signing_alg_values_supported code_challenge_methods_supported
-		grant_types_supported introspection_endpoint introspection_endpoint_auth_methods_supported
+	want := strings.Fields(`authorization_encryption_alg_values_supported authorization_encryption_enc_values_supported authorization_endpoint authorization_response_iss_parameter_supported authorization_signing_alg_values_supported code_challenge_methods_supported
+		grant_types_supported introspection_encryption_alg_values_supported introspection_encryption_enc_values_supported introspection_endpoint introspection_endpoint_auth_methods_supported
 		introspection_endpoint_auth_signing_alg_values_supported introspection_signing_alg_values_supported issuer jwks_uri
 		protected_resources pushed_authorization_request_endpoint
 		request_object_signing_alg_values_supported request_parameter_supported request_uri_parameter_supported response_modes_supported response_types_supported revocation_endpoint revocation_endpoint_auth_methods_supported

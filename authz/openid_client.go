@@ -8,8 +8,8 @@ import (
 	"github.com/grantor-oauth/grantor/authz/internal/fetch"
 )
 
-// openIDMetadata fills in what OpenID Connect Registration §2 adds, where that is on. Who wants an
-// answer encrypted, or pairwise subjects, must not get the contrary unawares.
+// openIDMetadata fills in what OpenID Connect Registration §2 adds, where that is on. Who wants
+// pairwise subjects must not get the contrary unawares.
 func (s *Server) openIDMetadata(m clientMetadata, c *Client) (err *Error) {
 	if !s.config.openID() {
 		return nil
@@ -23,11 +23,6 @@ func (s *Server) openIDMetadata(m clientMetadata, c *Client) (err *Error) {
 	for name, alg := range map[string]string{"id_token_signed_response_alg": c.IDTokenSignedResponseAlg, "userinfo_signed_response_alg": c.UserInfoSignedResponseAlg} {
 		if alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
 			return badMetadata(name, "is not an algorithm that this server signs with")
-		}
-	}
-	for _, name := range []string{"id_token_encrypted_response_alg", "id_token_encrypted_response_enc", "userinfo_encrypted_response_alg", "userinfo_encrypted_response_enc"} {
-		if _, there := m[name]; there {
-			return badMetadata(name, "is not supported here: answers can be signed, and not encrypted")
 		}
 	}
 	if c.SubjectType, err = m.text("subject_type", maxMetadataText); err != nil {

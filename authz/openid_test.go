@@ -446,7 +446,7 @@ func TestOpenIDConnectRegistration_Section2(t *testing.T) {
 	}
 	for member, value := range map[string]string{
 		"id_token_signed_response_alg": `"none"`, "userinfo_signed_response_alg": `"HS256"`, "subject_type": `"pairwise"`,
-		"id_token_encrypted_response_alg": `"RSA-OAEP"`, "userinfo_encrypted_response_enc": `"A256GCM"`, "default_max_age": `"x"`,
+		"default_max_age": `"x"`,
 	} {
 		_, err := s.introduce(member, value)
 		registrationRefused(t, err, "400 invalid_client_metadata "+member+"_invalid")

@@ -110,13 +110,23 @@ type ClientInformation struct {
 	AuthorizationSignedResponseAlg        string `json:"authorization_signed_response_alg,omitempty"`
 	RequestObjectSigningAlg               string `json:"request_object_signing_alg,omitempty"`
 	RequireSignedRequestObject            bool   `json:"require_signed_request_object,omitempty"`
+	IntrospectionEncryptedResponseAlg     string `json:"introspection_encrypted_response_alg,omitempty"`
+	IntrospectionEncryptedResponseEnc     string `json:"introspection_encrypted_response_enc,omitempty"`
+	AuthorizationEncryptedResponseAlg     string `json:"authorization_encrypted_response_alg,omitempty"`
+	AuthorizationEncryptedResponseEnc     string `json:"authorization_encrypted_response_enc,omitempty"`
+	RequestObjectEncryptionAlg            string `json:"request_object_encryption_alg,omitempty"`
+	RequestObjectEncryptionEnc            string `json:"request_object_encryption_enc,omitempty"`
 
 	// OpenID Connect Registration §2.
-	IDTokenSignedResponseAlg  string `json:"id_token_signed_response_alg,omitempty"`
-	UserInfoSignedResponseAlg string `json:"userinfo_signed_response_alg,omitempty"`
-	DefaultMaxAge             int64  `json:"default_max_age,omitempty"` // seconds
-	SubjectType               string `json:"subject_type,omitempty"`
-	SectorIdentifierURI       string `json:"sector_identifier_uri,omitempty"`
+	IDTokenSignedResponseAlg     string `json:"id_token_signed_response_alg,omitempty"`
+	UserInfoSignedResponseAlg    string `json:"userinfo_signed_response_alg,omitempty"`
+	IDTokenEncryptedResponseAlg  string `json:"id_token_encrypted_response_alg,omitempty"`
+	IDTokenEncryptedResponseEnc  string `json:"id_token_encrypted_response_enc,omitempty"`
+	UserInfoEncryptedResponseAlg string `json:"userinfo_encrypted_response_alg,omitempty"`
+	UserInfoEncryptedResponseEnc string `json:"userinfo_encrypted_response_enc,omitempty"`
+	DefaultMaxAge                int64  `json:"default_max_age,omitempty"` // seconds
+	SubjectType                  string `json:"subject_type,omitempty"`
+	SectorIdentifierURI          string `json:"sector_identifier_uri,omitempty"`
 
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	InitiateLoginURI       string   `json:"initiate_login_uri,omitempty"`
@@ -296,6 +306,12 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		AuthorizationSignedResponseAlg:        c.AuthorizationSignedResponseAlg,
 		RequestObjectSigningAlg:               c.RequestObjectSigningAlg,
 		RequireSignedRequestObject:            c.RequireSignedRequestObject,
+		IntrospectionEncryptedResponseAlg:     c.IntrospectionEncryptedResponseAlg,
+		IntrospectionEncryptedResponseEnc:     c.IntrospectionEncryptedResponseEnc,
+		AuthorizationEncryptedResponseAlg:     c.AuthorizationEncryptedResponseAlg,
+		AuthorizationEncryptedResponseEnc:     c.AuthorizationEncryptedResponseEnc,
+		RequestObjectEncryptionAlg:            c.RequestObjectEncryptionAlg,
+		RequestObjectEncryptionEnc:            c.RequestObjectEncryptionEnc,
 		RejectedRedirectURIs:                  p.rejected,
 
 		BackchannelTokenDeliveryMode:               c.BackchannelTokenDeliveryMode,
@@ -308,6 +324,8 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		if i.IDTokenSignedResponseAlg == "" {
 			i.IDTokenSignedResponseAlg = idTokenAlg
 		}
+		i.IDTokenEncryptedResponseAlg, i.IDTokenEncryptedResponseEnc = c.IDTokenEncryptedResponseAlg, c.IDTokenEncryptedResponseEnc
+		i.UserInfoEncryptedResponseAlg, i.UserInfoEncryptedResponseEnc = c.UserInfoEncryptedResponseAlg, c.UserInfoEncryptedResponseEnc
 		i.PostLogoutRedirectURIs, i.InitiateLoginURI = c.PostLogoutRedirectURIs, c.InitiateLoginURI
 		i.DefaultMaxAge = int64(c.DefaultMaxAge / time.Second)
 		i.SubjectType, i.SectorIdentifierURI = c.SubjectType, c.SectorIdentifierURI

@@ -57,7 +57,14 @@ func (a *authorization) checkRequestObject(ctx context.Context) *Error {
 	if once(a.params, "request_uri") != "" {
 		return twoRequests()
 	}
-	t, err := parseRequestObject(compact)
+	if len(compact) > maxParameter-len("request") {
+		return badRequestObject("too_long", "is too long")
+	}
+	signed, err := a.openRequestObject(ctx, compact)
+	if err != nil {
+		return err
+	}
+	t, err := parseRequestObject(signed)
 	if err != nil {
 		return err
 	}
@@ -87,7 +94,8 @@ func (a *authorization) checkRequestObject(ctx context.Context) *Error {
 			params[sinceParam] = since
 		}
 		// The way back from the sign-in page, and the consent page, carry the request object
-		// itself, so that nobody at the browser changes what the client signed.
+		// itself, so that nobody at the browser changes what the client signed, or reads what
+		// it encrypted.
 		a.reference = url.Values{"client_id": {a.client.ID}, "request": {compact}, resumeParam: {resume}}
 	}
 	a.params, a.signed, a.asked = params, true, shown
@@ -95,12 +103,6 @@ func (a *authorization) checkRequestObject(ctx context.Context) *Error {
 }
 
 func parseRequestObject(compact string) (*foreignJWT, *Error) {
-	if len(compact) > maxParameter-len("request") {
-		return nil, badRequestObject("too_long", "is too long")
-	}
-	if strings.Count(compact, ".") == 4 { // RFC 7516 §3.1
-		return nil, badRequestObject("encrypted", "is encrypted, which is not supported. Sign it, and push it if it has to be confidential")
-	}
 	t, err := parseForeignJWT(compact, assertionKeyAlgs)
 	switch {
 	case errors.Is(err, errJWTAlgorithm): // RFC 9101 §10.1: none is not one
@@ -247,11 +249,6 @@ func twoRequests() *Error {
 func (m clientMetadata) requestObjects(c *Client) *Error {
 	if alg := c.RequestObjectSigningAlg; alg != "" && !slices.Contains(assertionKeyAlgs, alg) {
 		return badMetadata("request_object_signing_alg", "is none of request_object_signing_alg_values_supported")
-	}
-	for _, name := range []string{"request_object_encryption_alg", "request_object_encryption_enc"} {
-		if _, there := m[name]; there {
-			return badMetadata(name, "is not supported here: request objects are signed, and not encrypted")
-		}
 	}
 	return nil
 }

@@ -110,6 +110,7 @@ func New(config Config) (*Server, error) {
 		FormerIssuers: config.FormerIssuers,
 		Algorithms:    config.SigningAlgorithms,
 		Rotation:      config.KeyRotation,
+		Decrypts:      config.RequestObjectEncryption,
 		Outlive:       config.keysOutlive(),
 		EncryptionKey: config.EncryptionKey,
 		Now:           s.now,
@@ -259,6 +260,7 @@ func (s *Server) Metadata() *Metadata {
 		s.describeOpenID(m, base)
 	}
 	s.describeBackchannel(m)
+	s.describeEncryption(m)
 	if s.config.Registration != nil {
 		m.RegistrationEndpoint = base + "/register"
 	}

@@ -91,7 +91,7 @@ func (i *TrustedIssuer) complete() error {
 		}
 	default:
 		keys, faults, err := parseKeys([]byte(i.JWKS))
-		if err == nil && len(keys) == 0 {
+		if err == nil && !slices.ContainsFunc(keys, func(key jose.JSONWebKey) bool { return key.Use != "enc" }) {
 			err = fmt.Errorf("no key that it holds is of use here: %s", strings.Join(faults, "; "))
 		}
 		if err != nil {

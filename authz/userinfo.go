@@ -17,7 +17,8 @@ type UserInfo struct {
 	// Claims are the members to send as JSON, unless the client has registered for a JWT.
 	Claims map[string]any
 
-	// JWT is the same, signed, to be sent as application/jwt; empty for plain JSON.
+	// JWT is the same, signed, encrypted or both, to be sent as application/jwt; empty for
+	// plain JSON.
 	JWT string
 }
 
@@ -81,16 +82,17 @@ func (s *Server) userInfo(ctx context.Context, accessToken string) (*UserInfo, s
 		return nil, client.ID, refused
 	}
 	info := &UserInfo{Claims: claims}
-	if client.UserInfoSignedResponseAlg != "" {
-		if info.JWT, refused = s.signUserInfo(ctx, client, claims); refused != nil {
+	if client.UserInfoSignedResponseAlg != "" || client.UserInfoEncryptedResponseAlg != "" {
+		if info.JWT, refused = s.userInfoJWT(ctx, client, claims); refused != nil {
 			return nil, client.ID, refused
 		}
 	}
 	return info, client.ID, nil
 }
 
-// signUserInfo: OpenID Connect Core §5.3.2, with iss and aud.
-func (s *Server) signUserInfo(ctx context.Context, client *Client, claims map[string]any) (string, *Error) {
+// userInfoJWT: OpenID Connect Core §5.3.2, with iss and aud. It is signed only if the client has
+// registered an algorithm for that; then it is signed before it is encrypted.
+func (s *Server) userInfoJWT(ctx context.Context, client *Client, claims map[string]any) (string, *Error) {
 	signed := map[string]any{"iss": s.config.Issuer, "aud": client.ID}
 	for name, value := range claims {
 		signed[name] = value
@@ -99,11 +101,14 @@ func (s *Server) signUserInfo(ctx context.Context, client *Client, claims map[st
 	if err != nil {
 		return "", broken("claims_unencodable", err)
 	}
-	jwt, err := s.keys.Sign(ctx, client.UserInfoSignedResponseAlg, userInfoType, payload)
-	if err != nil {
-		return "", unavailable(err)
+	jwt, contentType := string(payload), ""
+	if client.UserInfoSignedResponseAlg != "" {
+		contentType = nestedJWT
+		if jwt, err = s.keys.Sign(ctx, client.UserInfoSignedResponseAlg, userInfoType, payload); err != nil {
+			return "", unavailable(err)
+		}
 	}
-	return jwt, nil
+	return s.encrypted(ctx, client, client.UserInfoEncryptedResponseAlg, client.UserInfoEncryptedResponseEnc, contentType, jwt)
 }
 
 // userInfoType is the typ header of a signed answer. It is not that of an ID token, so that

@@ -1,6 +1,10 @@
 package handlers_test
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -155,8 +159,8 @@ func TestRFC9701_Section8_1(t *testing.T) {
 	}
 }
 
-// A client that describes itself may say how its answers are signed, not that they be
-// encrypted (RFC 9701 §6, RFC 7591 §3.2.2).
+// A client that describes itself may say how its answers are signed, and encrypted if it has a
+// key for that (RFC 9701 §6, RFC 7591 §3.2.2).
 func TestRFC9701_Section6_registration(t *testing.T) {
 	h := newHost(t, handlers.Options{}, func(c *authz.Config) {
 		c.Registration = &authz.Registration{Open: true, Scopes: []string{"read"}}
@@ -168,6 +172,40 @@ func TestRFC9701_Section6_registration(t *testing.T) {
 		t.Errorf("%s %s", a.Status, a.body)
 	}
 	register(`"introspection_signed_response_alg":"none"`).isError(t, 400, "invalid_client_metadata")
-	register(`"introspection_encrypted_response_alg":"RSA-OAEP-256"`).isError(t, 400, "invalid_client_metadata")
+	register(`"introspection_encrypted_response_alg":"RSA-OAEP-256"`).isError(t, 400, "invalid_client_metadata") // and no key
 	register(`"introspection_encrypted_response_enc":"A128GCM"`).isError(t, 400, "invalid_client_metadata")
+}
+
+// RFC 9701 §5: an API elsewhere that registered for encrypted answers decrypts what this server
+// encrypted to it; one that did not say so to its verifier is told why.
+func TestRFC9701_Section5_encrypted(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "e", Use: "enc"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHost(t, handlers.Options{}, func(c *authz.Config) {
+		c.AccessTokenFormat = "opaque"
+		c.Clients[0].JWKS, c.Clients[0].IntrospectionEncryptedResponseAlg = string(set), "ECDH-ES+A128KW"
+	})
+	token := h.AccessToken(t, "read")
+	for _, keys := range [][]crypto.PrivateKey{{key}, nil} {
+		v, err := resource.Introspection(resource.IntrospectionConfig{
+			Issuer: h.url, Audience: h.Resource(), ClientID: "confidential", ClientSecret: secret,
+			SignedAnswers: &resource.SignedAnswers{DecryptionKeys: keys}, HTTPClient: h.browser, Clock: h.Clock.Now,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := v.VerifyAccessToken(t.Context(), token)
+		switch {
+		case keys != nil && (err != nil || !got.HasScope("read")):
+			t.Errorf("%+v, %v", got, err)
+		case keys == nil && (err == nil || !strings.Contains(err.Error(), "it is encrypted")):
+			t.Errorf("without a key: %v", err)
+		}
+	}
 }

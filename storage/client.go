@@ -155,6 +155,27 @@ type Client struct {
 	// (CIBA Core §7.1.2).
 	BackchannelUserCodeParameter bool `cbor:"103,keyasint,omitempty" json:"backchannel_user_code_parameter,omitempty"`
 
+	// These have answers encrypted to the client, whose JWKS or JWKSURI must have a key for
+	// the JWE algorithm (RFC 7518 §4.1): ECDH-ES, ECDH-ES+A128KW, ECDH-ES+A256KW, RSA-OAEP or
+	// RSA-OAEP-256; empty for answers in clear. Enc is A128GCM, A256GCM or A128CBC-HS256;
+	// empty for the last. ID tokens, introspection answers and authorization responses are
+	// signed first, UserInfo answers if UserInfoSignedResponseAlg says so (OpenID Connect
+	// Registration §2, RFC 9701 §6, JARM §3).
+	IDTokenEncryptedResponseAlg       string `cbor:"80,keyasint,omitempty" json:"id_token_encrypted_response_alg,omitempty"`
+	IDTokenEncryptedResponseEnc       string `cbor:"81,keyasint,omitempty" json:"id_token_encrypted_response_enc,omitempty"`
+	UserInfoEncryptedResponseAlg      string `cbor:"82,keyasint,omitempty" json:"userinfo_encrypted_response_alg,omitempty"`
+	UserInfoEncryptedResponseEnc      string `cbor:"83,keyasint,omitempty" json:"userinfo_encrypted_response_enc,omitempty"`
+	IntrospectionEncryptedResponseAlg string `cbor:"84,keyasint,omitempty" json:"introspection_encrypted_response_alg,omitempty"`
+	IntrospectionEncryptedResponseEnc string `cbor:"85,keyasint,omitempty" json:"introspection_encrypted_response_enc,omitempty"`
+	AuthorizationEncryptedResponseAlg string `cbor:"86,keyasint,omitempty" json:"authorization_encrypted_response_alg,omitempty"`
+	AuthorizationEncryptedResponseEnc string `cbor:"87,keyasint,omitempty" json:"authorization_encrypted_response_enc,omitempty"`
+
+	// RequestObjectEncryptionAlg and RequestObjectEncryptionEnc tell how the client encrypts
+	// its request objects to this server, if it does. They bind it to nothing (OpenID Connect
+	// Registration §2).
+	RequestObjectEncryptionAlg string `cbor:"88,keyasint,omitempty" json:"request_object_encryption_alg,omitempty"`
+	RequestObjectEncryptionEnc string `cbor:"89,keyasint,omitempty" json:"request_object_encryption_enc,omitempty"`
+
 	// ApplicationType is "native" for an application on the user's device, for
 	// which loopback and private-use-scheme redirects are allowed (RFC 8252), or
 	// "web", the default.

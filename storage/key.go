@@ -20,8 +20,9 @@ type Key struct {
 	// ID is the kid (RFC 7517 §4.5).
 	ID string `cbor:"1,keyasint"`
 
-	// Algorithm is a JWS algorithm (RFC 7518 §3.1) for a signing key, or "secret"
-	// for 32 random bytes that seal what the server hands out and takes back.
+	// Algorithm is a JWS algorithm (RFC 7518 §3.1) for a signing key, ECDH-ES or RSA-OAEP
+	// for a key that others encrypt to, or "secret" for 32 random bytes that seal what the
+	// server hands out and takes back.
 	Algorithm string `cbor:"2,keyasint"`
 
 	// Material is the private key in PKCS #8, or the secret's bytes; sealed if the

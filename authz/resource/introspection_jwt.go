@@ -2,6 +2,7 @@ package resource
 
 import (
 	"context"
+	"crypto"
 	stdjson "encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +26,13 @@ type SignedAnswers struct {
 	// Algorithms are the JWS algorithms to accept, as in [JWKSConfig]. Name the one that
 	// this resource server is registered with (RFC 9701 §6) to accept no other.
 	Algorithms []string
+
+	// DecryptionKeys are the private keys of this resource server, *ecdsa.PrivateKey or
+	// *rsa.PrivateKey, that the issuer encrypts its answers to because that is how it is
+	// registered (introspection_encrypted_response_alg, RFC 9701 §6). With any, an answer that
+	// is not encrypted is not believed; with none, one that is. Name the former key beside the
+	// new one for as long as the issuer may have cached it.
+	DecryptionKeys []crypto.PrivateKey
 }
 
 // answerType is the media type of a signed answer, answerTyp its typ header (RFC 9701 §5).
@@ -39,6 +47,7 @@ type signedAnswers struct {
 	signatures
 	issuer, audience string
 	leeway           time.Duration
+	decryption       []crypto.PrivateKey
 }
 
 func newSignedAnswers(config *IntrospectionConfig, client *http.Client) (*signedAnswers, error) {
@@ -48,6 +57,12 @@ func newSignedAnswers(config *IntrospectionConfig, client *http.Client) (*signed
 		a.audience = config.ClientID
 	}
 	var faults []error
+	for _, key := range demand.DecryptionKeys {
+		if !decrypts(key, "") {
+			faults = append(faults, fmt.Errorf("resource: SignedAnswers.DecryptionKeys has a %T; use *ecdsa.PrivateKey with P-256, P-384 or P-521, or *rsa.PrivateKey with 2048 bits or more", key))
+		}
+	}
+	a.decryption = slices.Clone(demand.DecryptionKeys)
 	if demand.KeysURL != "" {
 		faults = append(faults, checkURL("SignedAnswers.KeysURL", demand.KeysURL))
 	}
@@ -66,7 +81,11 @@ func (a *signedAnswers) introspection(ctx context.Context, got *answered, asked,
 	if contentType, _, err := mime.ParseMediaType(got.contentType); err != nil || contentType != answerType {
 		return nil, fmt.Errorf("its Content-Type is not %s, so it is not signed (RFC 9701 §5); the issuer must support that, or SignedAnswers be nil", answerType)
 	}
-	payload, err := a.open(ctx, string(got.body))
+	signed, err := a.decrypt(string(got.body))
+	if err != nil {
+		return nil, err
+	}
+	payload, err := a.open(ctx, signed)
 	if err != nil {
 		return nil, err
 	}

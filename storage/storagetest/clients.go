@@ -37,6 +37,11 @@ func (k *kit) client(id string) storage.Client {
 		AuthorizationSignedResponseAlg: "ES256",
 		BackchannelTokenDeliveryMode:   "ping", BackchannelClientNotificationEndpoint: "https://app.example/ping",
 		BackchannelAuthenticationRequestSigningAlg: "PS256", BackchannelUserCodeParameter: true,
+		IDTokenEncryptedResponseAlg: "ECDH-ES", IDTokenEncryptedResponseEnc: "A128GCM",
+		UserInfoEncryptedResponseAlg: "RSA-OAEP", UserInfoEncryptedResponseEnc: "A256GCM",
+		IntrospectionEncryptedResponseAlg: "RSA-OAEP-256", IntrospectionEncryptedResponseEnc: "A128CBC-HS256",
+		AuthorizationEncryptedResponseAlg: "ECDH-ES+A128KW", AuthorizationEncryptedResponseEnc: "A128GCM",
+		RequestObjectEncryptionAlg: "ECDH-ES+A256KW", RequestObjectEncryptionEnc: "A256GCM",
 	}
 }
 

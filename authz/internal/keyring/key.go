@@ -23,15 +23,16 @@ import (
 // key is a stored key, ready for use.
 type key struct {
 	storage.Key
-	private crypto.Signer // signing keys
-	secret  []byte        // secrets
+	private    crypto.Signer // signing keys
+	decryption any           // decryption keys, *ecdsa.PrivateKey or *rsa.PrivateKey
+	secret     []byte        // secrets
 
 	headers *sync.Map // typ → encoded protected header
 }
 
 // with is k with the life that is now stored for it.
 func (k *key) with(stored storage.Key) *key {
-	return &key{Key: stored, private: k.private, secret: k.secret, headers: k.headers}
+	return &key{Key: stored, private: k.private, decryption: k.decryption, secret: k.secret, headers: k.headers}
 }
 
 // generate makes a key; its times are the caller's to set.
@@ -42,7 +43,7 @@ func generate(algorithm string, encryptionKey []byte) (storage.Key, error) {
 		rand.Read(k.Material)
 		k.ID = rand.Text()
 	} else {
-		private, err := generateSigner(algorithm)
+		private, err := generatePrivate(algorithm)
 		if err != nil {
 			return k, err
 		}
@@ -65,14 +66,14 @@ func generate(algorithm string, encryptionKey []byte) (storage.Key, error) {
 	return k, nil
 }
 
-func generateSigner(algorithm string) (crypto.Signer, error) {
-	switch jose.SignatureAlgorithm(algorithm) {
-	case jose.ES256:
+func generatePrivate(algorithm string) (crypto.Signer, error) {
+	switch algorithm {
+	case string(jose.ES256), string(jose.ECDH_ES):
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case jose.EdDSA:
+	case string(jose.EdDSA):
 		_, private, err := ed25519.GenerateKey(rand.Reader)
 		return private, err
-	case jose.RS256:
+	case string(jose.RS256), string(jose.RSA_OAEP):
 		return rsa.GenerateKey(rand.Reader, 2048)
 	}
 	return nil, fmt.Errorf("keyring: no keys for algorithm %q; use ES256, EdDSA or RS256", algorithm)
@@ -102,7 +103,8 @@ func parse(stored storage.Key, encryptionKey []byte) (*key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keyring: stored key %s is damaged: %w", stored.ID, err)
 	}
-	if k.private = signerFor(stored.Algorithm, private); k.private == nil {
+	k.private, k.decryption = signerFor(stored.Algorithm, private), decrypterFor(stored.Algorithm, private)
+	if k.private == nil && k.decryption == nil {
 		return nil, fmt.Errorf("keyring: stored key %s is none for its algorithm, %q: restore the store from a backup", stored.ID, stored.Algorithm)
 	}
 	return k, nil

@@ -20,6 +20,9 @@ type Config struct {
 	Algorithms []string      // JWS algorithms that must each have a key
 	Rotation   time.Duration // how long a key signs
 
+	// Decrypts adds keys that others encrypt to, one of each type; see [Ring.Decrypt].
+	Decrypts bool
+
 	// Outlive is how long the last thing a key signed or sealed may live: a retired
 	// key stays for that long.
 	Outlive time.Duration
@@ -172,7 +175,13 @@ func (r *Ring) publish(ring *storage.KeyRing, now time.Time) (*snapshot, error) 
 }
 
 // algorithms are those that must have a key.
-func (r *Ring) algorithms() []string { return append([]string{Secret}, r.config.Algorithms...) }
+func (r *Ring) algorithms() []string {
+	all := append([]string{Secret}, r.config.Algorithms...)
+	if r.config.Decrypts {
+		all = append(all, decryptionAlgorithms...)
+	}
+	return all
+}
 
 // checkIssuer makes sure that the store is not another server's.
 func (r *Ring) checkIssuer(stored string) error {

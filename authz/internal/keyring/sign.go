@@ -179,7 +179,8 @@ func (k *key) verifies(input string, signature []byte) bool {
 }
 
 // Public is the key set to publish (RFC 7517 §5): the public half of every signing
-// key, those that do not sign yet and those that no longer do included.
+// key, those that do not sign yet and those that no longer do included, and of the keys to
+// encrypt to.
 func (r *Ring) Public(ctx context.Context) (*jose.JSONWebKeySet, error) {
 	s, err := r.usable(ctx)
 	if err != nil {
@@ -192,6 +193,9 @@ func (r *Ring) Public(ctx context.Context) (*jose.JSONWebKeySet, error) {
 				Key: k.private.Public(), KeyID: k.ID, Algorithm: k.Algorithm, Use: "sig",
 			})
 		}
+	}
+	if r.config.Decrypts {
+		set.Keys = append(set.Keys, s.encryptionKeys(r.config.Now())...)
 	}
 	return set, nil
 }
