@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -27,6 +28,7 @@ type authorization struct {
 	documentHost string // of the client's metadata document; empty for none
 	redirectURI  string
 	formPost     bool // the answer goes by POST
+	fragment     bool // the answer goes in the fragment
 	jarm         bool // the answer is signed
 	scopes       []string
 	resources    []string // their identifiers
@@ -76,6 +78,7 @@ var (
 	}
 	checksAfterRedirect = []check{
 		(*authorization).checkResponseMode, // by which the others are answered
+		(*authorization).checkSignsResponse,
 		(*authorization).checkParameters,
 		(*authorization).checkUnsupported,
 		(*authorization).checkWasPushed,
@@ -89,6 +92,7 @@ var (
 		(*authorization).checkPrompt,
 		(*authorization).checkAuthentication,
 		(*authorization).checkOpenID,
+		(*authorization).checkIDTokenResponse,
 		(*authorization).checkWithEngine,
 	}
 )
@@ -195,8 +199,8 @@ func (a *authorization) checkRedirectURI(context.Context) *Error {
 func (a *authorization) checkParameters(context.Context) *Error { return checkParameters(a.params) }
 
 // checkUnsupported: OpenID Connect Core §3.1.2.6. Ignoring a reference to a request object
-// would mean to act on parameters that the client did not mean. What it refers to is nowhere
-// fetched: whoever does not want the request in the URL can push it.
+// would mean to act on parameters that the client did not mean; where Config.RequestURIs is on,
+// one that is there has been followed by now.
 func (a *authorization) checkUnsupported(context.Context) *Error {
 	for _, name := range []string{"request_uri", "registration"} {
 		if once(a.params, name) != "" {
@@ -206,25 +210,12 @@ func (a *authorization) checkUnsupported(context.Context) *Error {
 	return nil
 }
 
-// checkResponseType: RFC 6749 §3.1.1. Only code: RFC 9700 §2.1.2 tells to stay away
-// from what puts tokens into URLs.
-func (a *authorization) checkResponseType(context.Context) *Error {
-	switch once(a.params, "response_type") {
-	case "":
-		return missing("response_type")
-	case "code":
-	default:
-		return failed(unsupportedResponseType, "response_type_not_supported", "The response_type is not supported. Use code.")
-	}
-	if !slices.Contains(grantTypesOf(a.client), grantAuthorizationCode) {
-		return failed(unauthorizedClient, "grant_type_not_allowed", "This client may not use the authorization code grant.")
-	}
-	return nil
-}
-
 // checkCodeChallenge: RFC 7636 §4.2 to §4.4.1, for every client (RFC 9700 §2.1.1). An
 // S256 challenge is the base64url form of 32 bytes and nothing else.
 func (a *authorization) checkCodeChallenge(context.Context) *Error {
+	if !a.asksFor(responseCode) { // nothing would be exchanged
+		return nil
+	}
 	challenge := once(a.params, "code_challenge")
 	if challenge == "" {
 		return failed(invalidRequest, "code_challenge_missing", "The code_challenge parameter is missing. PKCE is required.")
@@ -247,15 +238,24 @@ func (a *authorization) checkScope(context.Context) (err *Error) {
 // checkWithEngine has fosite judge the request as well, before the user is bothered
 // with it.
 func (a *authorization) checkWithEngine(ctx context.Context) *Error {
+	if !a.asksFor(responseCode) {
+		return nil
+	}
 	return a.fromEngine(a.engine.ParseAuthorization(ctx, a.engineRequest()))
 }
 
+// engineRequest is what fosite is asked for: the code, whatever comes beside it.
 func (a *authorization) engineRequest() *engine.AuthorizationRequest {
+	params := a.params
+	if a.asksFor(responseIDToken) {
+		params = maps.Clone(params)
+		params.Set("response_type", responseCode)
+	}
 	return &engine.AuthorizationRequest{
 		Client:        a.client,
 		Public:        public(a.client),
 		GrantTypes:    grantTypesOf(a.client),
-		Parameters:    a.params,
+		Parameters:    params,
 		RedirectURI:   a.redirectURI,
 		Scopes:        a.scopes,
 		Confirmation:  a.dpopKey().claim(),
@@ -296,7 +296,7 @@ var descriptions = map[string]string{
 }
 
 // issue stores the grant and its code in one commit, and sends the browser to the
-// client with the code (RFC 6749 §4.1.2). If that answers a consent page, the answer and
+// client with the code (RFC 6749 §4.1.2), and an ID token if that is asked for. If that answers a consent page, the answer and
 // what is remembered of it are part of the same commit.
 func (a *authorization) issue(ctx context.Context, user *User, scopes []string, page *answeredPage) (*AuthorizationResponse, error) {
 	request := a.engineRequest()
@@ -324,13 +324,21 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 	// A used code is remembered for as long as anything that it yielded may live, so that
 	// its replay is noticed while that matters.
 	request.CodeKeptUntil = expiresAt
-	code, write, err := a.engine.IssueCode(ctx, request, grant)
-	if err != nil {
-		return a.refuse(ctx, a.fromEngine(err), user.Subject), nil
+	answer, write := url.Values{}, &storage.Write{At: a.at} // of an ID token alone there is no grant
+	if a.asksFor(responseCode) {
+		code, w, err := a.engine.IssueCode(ctx, request, grant)
+		if err != nil {
+			return a.refuse(ctx, a.fromEngine(err), user.Subject), nil
+		}
+		answer.Set("code", code)
+		write = w
+	}
+	if refused := a.addIDToken(ctx, grant, answer); refused != nil {
+		return a.refuse(ctx, refused, user.Subject), nil
 	}
 	write.Unended = []storage.Unended{{Subject: user.Subject, ClientID: a.client.ID, Since: a.unendedSince}}
 	a.consumePushed(write)
-	response, refused := a.redirect(ctx, url.Values{"code": {code}})
+	response, refused := a.redirect(ctx, answer)
 	if refused != nil {
 		return a.refuse(ctx, refused, user.Subject), nil
 	}
@@ -349,6 +357,10 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 	case err != nil:
 		return a.refuse(ctx, unavailable(err), user.Subject), nil
 	}
-	a.emit(ctx, Event{Type: AuthorizationGranted, ClientID: a.client.ID, Subject: user.Subject, GrantID: grant.ID, Scopes: scopes})
+	granted := Event{Type: AuthorizationGranted, ClientID: a.client.ID, Subject: user.Subject, Scopes: scopes}
+	if len(write.Grants) > 0 {
+		granted.GrantID = grant.ID
+	}
+	a.emit(ctx, granted)
 	return response, nil
 }

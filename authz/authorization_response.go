@@ -3,26 +3,49 @@ package authz
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // How an authorization response gets to the client: RFC 6749 §4.1.2, by one of the response modes.
 
+// responseModes are those that a request may name.
+func (c *Config) responseModes() []string {
+	modes := []string{"query", "form_post", "jwt", "query.jwt", "form_post.jwt"}
+	if len(c.ResponseTypes) > 0 {
+		modes = []string{"query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"}
+	}
+	if c.RequireSignedResponses {
+		modes = modes[slices.Index(modes, "jwt"):]
+	}
+	return modes
+}
+
 // checkResponseMode: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2, JARM
-// §2.3. The error goes by the default mode, never by the one refused. No browser posts a form to
-// a private-use scheme.
+// §2.3. The error goes by the default mode, never by the one refused. An ID token goes in the
+// fragment and never in the query, where servers and logs would see it (Multiple Response Types
+// §3, JARM §2.3.1). No browser posts a form to a private-use scheme.
 func (a *authorization) checkResponseMode(context.Context) *Error {
+	secret := a.asksFor(responseIDToken) && len(a.config.ResponseTypes) > 0
+	a.fragment = secret
 	mode, signed := strings.CutSuffix(once(a.params, "response_mode"), ".jwt")
 	switch mode {
-	case "jwt": // the default of response_type=code, signed (§2.3.4)
+	case "jwt": // the default of the response type, signed (§2.3.4)
 		if signed {
 			break
 		}
 		a.jarm = true
 		return nil
 	case "query":
-		a.jarm = signed
-		return nil
+		if !secret {
+			a.jarm = signed
+			return nil
+		}
+	case "fragment":
+		if len(a.config.ResponseTypes) > 0 {
+			a.fragment, a.jarm = true, signed
+			return nil
+		}
 	case "":
 		if !signed {
 			return nil
@@ -33,7 +56,15 @@ func (a *authorization) checkResponseMode(context.Context) *Error {
 			return nil
 		}
 	}
-	return failed(invalidRequest, "response_mode_not_supported", "The response_mode is not supported. Use query or form_post, or one of these with .jwt.")
+	return failed(invalidRequest, "response_mode_not_supported", "The response_mode is not supported, or not with this response_type. See response_modes_supported.")
+}
+
+// checkSignsResponse: FAPI 2.0 Message Signing §5.4.1.
+func (a *authorization) checkSignsResponse(context.Context) *Error {
+	if a.config.RequireSignedResponses && !a.jarm {
+		return failed(invalidRequest, "signed_response_required", "Authorization responses have to be signed. Use the response_mode jwt.")
+	}
+	return nil
 }
 
 // refuse sends the browser back to the client with an error (RFC 6749 §4.1.2.1). A server that
@@ -67,6 +98,9 @@ func (a *authorization) redirect(ctx context.Context, params url.Values) (*Autho
 	}
 	if a.formPost {
 		return &AuthorizationResponse{Form: &FormPost{Action: a.redirectURI, Parameters: params}}, nil
+	}
+	if a.fragment { // a registered redirect URI has none
+		return &AuthorizationResponse{Redirect: a.redirectURI + "#" + params.Encode()}, nil
 	}
 	return &AuthorizationResponse{Redirect: withQuery(a.redirectURI, params)}, nil
 }

@@ -339,7 +339,7 @@ func (s *Server) describeBackchannel(m *Metadata) {
 	const name = "/backchannel_authentication"
 	m.BackchannelAuthenticationEndpoint = s.base() + name
 	m.BackchannelTokenDeliveryModesSupported = []string{deliveryPoll, deliveryPing}
-	m.BackchannelAuthenticationRequestSigningAlgValuesSupported = slices.Clone(assertionKeyAlgs)
+	m.BackchannelAuthenticationRequestSigningAlgValuesSupported = slices.Clone(s.config.keyAlgs())
 	m.BackchannelUserCodeParameterSupported = hooks.CheckUserCode != nil
 	if m.MTLSEndpointAliases != nil {
 		m.MTLSEndpointAliases["backchannel_authentication_endpoint"] = s.config.MutualTLSOrigin + s.paths.prefix + name

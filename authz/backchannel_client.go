@@ -27,8 +27,8 @@ func (s *Server) checkBackchannel(c *Client, grants []string, fault func(field, 
 		}
 	}
 	switch alg := c.BackchannelAuthenticationRequestSigningAlg; {
-	case alg != "" && !slices.Contains(assertionKeyAlgs, alg):
-		fault("BackchannelAuthenticationRequestSigningAlg", "is %q; use one of %s", alg, strings.Join(assertionKeyAlgs, ", "))
+	case alg != "" && !slices.Contains(s.config.keyAlgs(), alg):
+		fault("BackchannelAuthenticationRequestSigningAlg", "is %q; use one of %s", alg, strings.Join(s.config.keyAlgs(), ", "))
 	case alg != "" && c.JWKS == "" && c.JWKSURI == "":
 		fault("JWKS", "is empty, and JWKSURI too; BackchannelAuthenticationRequestSigningAlg needs the client's public keys")
 	case alg == "" && uses && s.config.RequireSignedRequestObjects:
@@ -59,7 +59,7 @@ func (s *Server) backchannelMetadata(m clientMetadata, c *Client) (err *Error) {
 	if c.BackchannelAuthenticationRequestSigningAlg, err = m.text("backchannel_authentication_request_signing_alg", maxMetadataText); err != nil {
 		return err
 	}
-	if alg := c.BackchannelAuthenticationRequestSigningAlg; alg != "" && !slices.Contains(assertionKeyAlgs, alg) {
+	if alg := c.BackchannelAuthenticationRequestSigningAlg; alg != "" && !slices.Contains(s.config.keyAlgs(), alg) {
 		return badMetadata("backchannel_authentication_request_signing_alg", "is none of backchannel_authentication_request_signing_alg_values_supported")
 	}
 	c.BackchannelUserCodeParameter, err = m.flag("backchannel_user_code_parameter")

@@ -78,7 +78,7 @@ func (b *backchannel) checkSigned(ctx context.Context) *Error {
 	if err != nil {
 		return asInvalidRequest(err)
 	}
-	t, err := parseRequestObject(signed)
+	t, err := parseRequestObject(signed, b.config.keyAlgs())
 	if err != nil {
 		return asInvalidRequest(err)
 	}

@@ -137,6 +137,7 @@ func cloneClient(c *Client) *Client {
 	d.Resources, d.AuthorizationDetailsTypes = slices.Clone(c.Resources), slices.Clone(c.AuthorizationDetailsTypes)
 	d.PostLogoutRedirectURIs = slices.Clone(c.PostLogoutRedirectURIs)
 	d.ResourceServerFor = slices.Clone(c.ResourceServerFor)
+	d.ResponseTypes, d.RequestURIs = slices.Clone(c.ResponseTypes), slices.Clone(c.RequestURIs)
 	return &d
 }
 
@@ -185,8 +186,8 @@ func (s *Server) checkClient(c *Client) error {
 	}
 	grants := grantTypesOf(c)
 	for _, g := range grants {
-		if !slices.Contains(s.grantTypes, g) {
-			fault("GrantTypes", "%q is not supported; use %s", g, strings.Join(s.grantTypes, ", "))
+		if supported := s.config.registrableGrantTypes(); !slices.Contains(supported, g) {
+			fault("GrantTypes", "%q is not supported; use %s", g, strings.Join(supported, ", "))
 		}
 	}
 	for _, raw := range c.RedirectURIs {
@@ -194,10 +195,11 @@ func (s *Server) checkClient(c *Client) error {
 			fault("RedirectURIs", "%q: %v", raw, err)
 		}
 	}
-	usesCode := slices.Contains(grants, grantAuthorizationCode)
+	usesCode := slices.Contains(grants, grantAuthorizationCode) || slices.Contains(grants, grantImplicit)
 	if usesCode && len(c.RedirectURIs) == 0 && !c.ResourceServer {
-		fault("RedirectURIs", "is empty; name at least one, or leave authorization_code out of GrantTypes")
+		fault("RedirectURIs", "is empty; name at least one, or leave authorization_code and implicit out of GrantTypes")
 	}
+	s.checkResponseTypes(c, fault)
 	s.checkClientAuth(c, grants, fault)
 	s.checkSubjectType(c, fault)
 	for _, scope := range c.Scopes {

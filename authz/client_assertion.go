@@ -104,6 +104,9 @@ func (s *Server) checkAssertion(ctx context.Context, client *Client, t *foreignJ
 // empty if there is none.
 func (s *Server) assertionFault(t *foreignJWT, now time.Time) string {
 	c := &t.claims
+	if !slices.Contains(s.config.keyAlgs(), t.algorithm) && !slices.Contains(assertionSecretAlgs, t.algorithm) {
+		return "assertion_alg_not_allowed"
+	}
 	// RFC 8725 §3.11: what is typed as something else was not made to authenticate.
 	if !slices.Contains([]string{"", "jwt", "client-authentication+jwt"}, t.typ) {
 		return "assertion_typ_wrong"
@@ -167,7 +170,7 @@ func onceBy(name, clientID string, expiresAt time.Time, window time.Duration, no
 // assertionAlgs are the algorithms of the assertions that this server takes; nil for none.
 func (s *Server) assertionAlgs() (algs []string) {
 	if s.supports(authPrivateKeyJWT) {
-		algs = append(algs, assertionKeyAlgs...)
+		algs = append(algs, s.config.keyAlgs()...)
 	}
 	if s.supports(authSecretJWT) {
 		algs = append(algs, assertionSecretAlgs...)

@@ -96,7 +96,7 @@ func (s *Server) checkKeys(c *Client, fault func(field, format string, args ...a
 		}
 	}
 	alg, method := c.TokenEndpointAuthSigningAlg, c.TokenEndpointAuthMethod
-	allowed := map[string][]string{authPrivateKeyJWT: assertionKeyAlgs, authSecretJWT: assertionSecretAlgs}[method]
+	allowed := map[string][]string{authPrivateKeyJWT: s.config.keyAlgs(), authSecretJWT: assertionSecretAlgs}[method]
 	switch {
 	case alg == "" || slices.Contains(allowed, alg):
 	case allowed == nil:
@@ -119,7 +119,7 @@ func (s *Server) checkKeys(c *Client, fault func(field, format string, args ...a
 		fault("JWKS", "holds no keys")
 	}
 	if method == authPrivateKeyJWT && len(keys) > 0 {
-		algs := assertionKeyAlgs
+		algs := s.config.keyAlgs()
 		if slices.Contains(algs, alg) {
 			algs = []string{alg}
 		}

@@ -259,6 +259,9 @@ func (d *documents) parse(id string, body []byte) (*proposal, error) {
 		err = m.describe(c)
 	}
 	if err == nil {
+		err = d.requestObjectMetadata(m, c)
+	}
+	if err == nil {
 		p.rejected, err = m.redirects(c)
 	}
 	if err == nil {
@@ -269,6 +272,9 @@ func (d *documents) parse(id string, body []byte) (*proposal, error) {
 	}
 	if err == nil {
 		err = m.grants(c, []string{grantAuthorizationCode, grantRefreshToken})
+	}
+	if err == nil {
+		err = d.responseTypeMetadata(m, c)
 	}
 	if err == nil {
 		err = d.sectorMetadata(c)

@@ -186,9 +186,6 @@ func (m clientMetadata) describe(c *Client) (err *Error) {
 			*field, err = m.flag(name)
 		}
 	}
-	if err == nil {
-		err = m.requestObjects(c)
-	}
 	if err != nil {
 		return err
 	}
@@ -239,7 +236,7 @@ func (m clientMetadata) redirects(c *Client) ([]RejectedRedirectURI, *Error) {
 }
 
 // grants fills in those of the grant types asked for that are allowed; authorization_code
-// if the client says nothing. response_types has to fit them (RFC 7591 §2.1).
+// if the client says nothing.
 func (m clientMetadata) grants(c *Client, allowed []string) *Error {
 	asked, err := m.texts("grant_types")
 	if err != nil {
@@ -253,13 +250,6 @@ func (m clientMetadata) grants(c *Client, allowed []string) *Error {
 	}
 	if len(c.GrantTypes) == 1 && c.GrantTypes[0] == grantRefreshToken {
 		return badMetadata("grant_types", "holds refresh_token, and no grant that leads to one")
-	}
-	responses, err := m.texts("response_types")
-	if err != nil {
-		return err
-	}
-	if slices.Contains(c.GrantTypes, grantAuthorizationCode) && len(responses) > 0 && !slices.Contains(responses, "code") {
-		return badMetadata("response_types", "must hold code, or grant_types must not hold authorization_code")
 	}
 	return nil
 }

@@ -53,6 +53,9 @@ func (s *Server) propose(ctx context.Context, body []byte, previous *Client) (*p
 	if err := m.describe(c); err != nil {
 		return nil, err
 	}
+	if err := s.requestObjectMetadata(m, c); err != nil {
+		return nil, err
+	}
 	if p.rejected, err = m.redirects(c); err != nil {
 		return nil, err
 	}
@@ -70,7 +73,10 @@ func (s *Server) propose(ctx context.Context, body []byte, previous *Client) (*p
 	if err := m.grants(c, within(r.GrantTypes, s.Metadata().GrantTypesSupported)); err != nil {
 		return nil, err
 	}
-	if slices.Contains(c.GrantTypes, grantAuthorizationCode) && len(c.RedirectURIs) == 0 {
+	if err := s.responseTypeMetadata(m, c); err != nil {
+		return nil, err
+	}
+	if (slices.Contains(c.GrantTypes, grantAuthorizationCode) || slices.Contains(c.GrantTypes, grantImplicit)) && len(c.RedirectURIs) == 0 {
 		return nil, failed(invalidRedirectURI, "redirect_uris_missing", "The client metadata redirect_uris is missing. The authorization code grant needs it.")
 	}
 	if err := s.backchannelMetadata(m, c); err != nil {

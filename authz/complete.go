@@ -62,12 +62,12 @@ func (c *Config) complete() error {
 		c.SigningAlgorithms = []string{"ES256"}
 	}
 	for _, alg := range c.SigningAlgorithms {
-		if !slices.Contains([]string{"ES256", "EdDSA", "RS256"}, alg) {
-			fault("SigningAlgorithms", "%q is not supported; use ES256, EdDSA or RS256", alg)
+		if !slices.Contains([]string{"ES256", "EdDSA", "PS256", "RS256"}, alg) {
+			fault("SigningAlgorithms", "%q is not supported; use ES256, EdDSA, PS256 or RS256", alg)
 		}
 	}
-	if c.openID() && !slices.Contains(c.SigningAlgorithms, idTokenAlg) {
-		c.SigningAlgorithms = append(slices.Clone(c.SigningAlgorithms), idTokenAlg)
+	if c.openID() && !c.FAPI2 && !slices.Contains(c.SigningAlgorithms, commonAlg) {
+		c.SigningAlgorithms = append(slices.Clone(c.SigningAlgorithms), commonAlg)
 	}
 	if c.UserClaims != nil && !c.openID() {
 		fault("UserClaims", "is set, but OpenID Connect is off; add the scope openid to Scopes")
@@ -122,6 +122,8 @@ func (c *Config) complete() error {
 	c.Lifetimes.complete(fault)
 	c.completeIntroductions(fault)
 	c.Limits.complete(fault)
+	c.completeResponseTypes(fault)
+	c.checkFAPI2(fault)
 	if c.StorageTimeout == 0 {
 		c.StorageTimeout = 3 * time.Second
 	} else if c.StorageTimeout < 10*time.Millisecond {

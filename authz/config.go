@@ -79,6 +79,35 @@ type Config struct {
 	// confidential without.
 	RequestObjectEncryption bool
 
+	// RequestURIs lets clients refer to their request objects by URL (RFC 9101 §5.2, OpenID Connect
+	// Core §6.2): by those alone that they have registered, in Client.RequestURIs, and that
+	// HTTPClient can reach. Clients that push their requests need none of that.
+	RequestURIs bool
+
+	// UnsignedRequestObjects lets clients register that their request objects are not signed
+	// (request_object_signing_alg none). All that such a client says in one, anybody could
+	// have said.
+	UnsignedRequestObjects bool
+
+	// ResponseTypes are those besides code: "id_token" and "code id_token", for OpenID Connect
+	// (Core §3.2, §3.3). A client may use those that its own ResponseTypes name. The ID token goes
+	// through the browser, and no access token ever does.
+	ResponseTypes []string
+
+	// RequireSignedResponses refuses authorization requests that do not ask for a signed response,
+	// by one of the response modes of JARM.
+	RequireSignedResponses bool
+
+	// FAPI2 holds the server to the FAPI 2.0 Security Profile. Begin with ProfileFAPI2, which sets
+	// it along with what it needs: New says what of the rest departs from the profile. With it
+	//
+	//   - all JWTs are signed with PS256, ES256 or EdDSA, by clients and by the server: ID tokens
+	//     of clients that name no algorithm with the first of SigningAlgorithms,
+	//   - refresh tokens are not rotated: each works until its grant ends, which is
+	//     Lifetimes.RefreshToken after the user's consent, and RefreshTokenIdle does not count,
+	//   - pushed requests name their redirect_uri, and request objects have an nbf.
+	FAPI2 bool
+
 	// Clients are registered in code; they come before those in Storage and are not
 	// stored there.
 	Clients []Client
@@ -180,9 +209,9 @@ type Config struct {
 	SeveralAudiences bool
 
 	// SigningAlgorithms are the JWS algorithms that JWT access tokens are signed
-	// with: ES256, EdDSA, RS256. The first is the default, ES256 if there are none;
+	// with: ES256, EdDSA, PS256, RS256. The first is the default, ES256 if there are none;
 	// clients may choose among them. With OpenID Connect there is always RS256, for ID
-	// tokens (OpenID Connect Core §15.1).
+	// tokens (OpenID Connect Core §15.1), except with FAPI2.
 	SigningAlgorithms []string
 
 	// KeyRotation is how long a signing key signs before the next one takes over.
@@ -250,8 +279,8 @@ type Config struct {
 	// request that is refused.
 	DPoPNonces bool
 
-	// HTTPClient fetches what clients name by URL, their key sets and metadata documents, and
-	// tells them of answers (OpenID Connect CIBA Core §10.2).
+	// HTTPClient fetches what clients name by URL, their key sets, metadata documents and request
+	// objects, and tells them of answers (OpenID Connect CIBA Core §10.2).
 	// Nil for one that connects to public addresses only. One of the host's has to see to
 	// that itself; redirects are not followed either way.
 	HTTPClient *http.Client

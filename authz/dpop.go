@@ -28,6 +28,8 @@ func (s *Server) checkProof(ctx context.Context, req *Request, endpoint string) 
 		URLs:   s.urlsOf(endpoint),
 		Nonces: s.nonces,
 		Now:    s.now(),
+
+		Algorithms: s.config.proofAlgs(),
 	})
 	var refused *dpop.Error
 	switch {

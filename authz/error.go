@@ -70,8 +70,8 @@ const (
 	invalidDPoPProof            = dpop.InvalidProof
 	useDPoPNonce                = dpop.UseNonce
 	accessDenied                = "access_denied"
-	invalidRequestURI           = "invalid_request_uri"           // RFC 9101 §6.2
-	invalidRequestObject        = "invalid_request_object"        // RFC 9101 §6.2
+	invalidRequestURI           = "invalid_request_uri"           // RFC 9101 §7
+	invalidRequestObject        = "invalid_request_object"        // RFC 9101 §7
 	authorizationPending        = "authorization_pending"         // RFC 8628 §3.5
 	slowDown                    = "slow_down"                     // RFC 8628 §3.5
 	expiredToken                = "expired_token"                 // RFC 8628 §3.5

@@ -20,10 +20,24 @@ import (
 // ID tokens: OpenID Connect Core §2.
 
 const (
-	idTokenAlg  = "RS256" // that every client understands (§15.1)
 	idTokenType = "JWT"
 	maxNonce    = 2 << 10
 )
+
+// commonAlg is the algorithm that every client understands (OpenID Connect Core §15.1).
+const commonAlg = "RS256"
+
+// idTokenAlg is the algorithm of a client's ID tokens: the common one where it names none and
+// there is that, which is everywhere but under FAPI 2.0.
+func (c *Config) idTokenAlg(client *Client) string {
+	switch {
+	case client.IDTokenSignedResponseAlg != "":
+		return client.IDTokenSignedResponseAlg
+	case slices.Contains(c.SigningAlgorithms, commonAlg):
+		return commonAlg
+	}
+	return c.SigningAlgorithms[0]
+}
 
 // keysOutlive is how long the last thing that a key signed may be of use. ID tokens come back
 // as hints long after they have expired.
@@ -175,14 +189,11 @@ func (p *tokenPolicy) addIDToken(ctx context.Context, issued *engine.Issued) *Er
 	if issued.Grant == nil || !p.config.openID() || !slices.Contains(issued.Scopes, openID) {
 		return nil
 	}
-	claims, refused := p.claimsForIDToken(ctx, issued.Grant)
+	claims, refused := p.claimsForIDToken(ctx, issued.Grant, issued.AccessToken == "" && p.code == "")
 	if refused != nil {
 		return refused
 	}
-	algorithm := p.client.IDTokenSignedResponseAlg
-	if algorithm == "" {
-		algorithm = idTokenAlg
-	}
+	algorithm := p.config.idTokenAlg(p.client)
 	subject, refused := p.subjectFor(p.client, issued.Grant.Subject)
 	if refused != nil {
 		return refused
@@ -190,7 +201,12 @@ func (p *tokenPolicy) addIDToken(ctx context.Context, issued *engine.Issued) *Er
 	at := p.clock.issuedAt(p.at)
 	claims["iss"], claims["sub"], claims["aud"] = p.config.Issuer, subject, p.client.ID
 	claims["iat"], claims["exp"] = at.Unix(), at.Add(p.config.Lifetimes.IDToken).Unix()
-	claims["at_hash"] = halfHash(algorithm, issued.AccessToken)
+	if issued.AccessToken != "" {
+		claims["at_hash"] = halfHash(algorithm, issued.AccessToken)
+	}
+	if p.code != "" { // §3.3.2.11
+		claims["c_hash"] = halfHash(algorithm, p.code)
+	}
 	if issued.Nonce != "" {
 		claims["nonce"] = issued.Nonce
 	}
@@ -219,18 +235,30 @@ func (p *tokenPolicy) addIDToken(ctx context.Context, issued *engine.Issued) *Er
 }
 
 // claimsForIDToken are those that the client asked for by name; those of scopes are for the
-// UserInfo endpoint, because there is an access token to ask with (OpenID Connect Core §5.4).
-func (p *tokenPolicy) claimsForIDToken(ctx context.Context, grant *storage.Grant) (map[string]any, *Error) {
+// UserInfo endpoint, because there is an access token to ask with (OpenID Connect Core §5.4), if
+// the ID token is not alone.
+func (p *tokenPolicy) claimsForIDToken(ctx context.Context, grant *storage.Grant, alone bool) (map[string]any, *Error) {
 	asked, err := parseClaims(string(grant.Claims))
 	if err != nil {
 		return nil, broken("claims_unreadable", err)
 	}
 	claims := map[string]any{}
-	if asked == nil || len(asked.IDToken) == 0 {
+	var wanted []ClaimRequest
+	if asked != nil {
+		wanted = wishes(asked.IDToken)
+	}
+	if alone {
+		for _, scope := range grant.Scopes {
+			for _, name := range claimsOfScope[scope] {
+				wanted = append(wanted, ClaimRequest{Name: name})
+			}
+		}
+	}
+	if len(wanted) == 0 {
 		return claims, nil
 	}
 	given, refused := p.userClaims(ctx, &UserClaimsRequest{
-		Client: cloneClient(p.client), Subject: grant.Subject, Claims: wishes(asked.IDToken),
+		Client: cloneClient(p.client), Subject: grant.Subject, Claims: wanted,
 		Locales: strings.Fields(grant.ClaimsLocales), IDToken: true,
 	})
 	if refused != nil {

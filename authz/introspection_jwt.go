@@ -71,12 +71,11 @@ func (s *Server) signIntrospection(ctx context.Context, client *Client, answer I
 // none. For none, RFC 9701 §6 and JARM §3 say RS256; a server without such a key takes its first,
 // because a client that insists on RS256 is no worse off with that than without an answer.
 func (s *Server) responseAlg(registered string) string {
-	const byDefault = "RS256"
 	switch {
 	case registered != "":
 		return registered
-	case slices.Contains(s.config.SigningAlgorithms, byDefault):
-		return byDefault
+	case slices.Contains(s.config.SigningAlgorithms, commonAlg):
+		return commonAlg
 	}
 	return s.config.SigningAlgorithms[0]
 }

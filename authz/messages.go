@@ -185,10 +185,11 @@ type Metadata struct {
 	RequestObjectEncryptionAlgValuesSupported []string `json:"request_object_encryption_alg_values_supported,omitempty"`
 	RequestObjectEncryptionEncValuesSupported []string `json:"request_object_encryption_enc_values_supported,omitempty"`
 
-	// Request objects (OpenID Connect Discovery §3, RFC 9101 §10.5). Those by reference are not
-	// supported, which has to be said: where it is left out, clients take it for true.
+	// Request objects (OpenID Connect Discovery §3, RFC 9101 §10.5). Where those by reference are not
+	// supported that has to be said: where it is left out, clients take it for true.
 	RequestParameterSupported              bool     `json:"request_parameter_supported"`
 	RequestURIParameterSupported           bool     `json:"request_uri_parameter_supported"`
+	RequireRequestURIRegistration          bool     `json:"require_request_uri_registration,omitempty"`
 	RequestObjectSigningAlgValuesSupported []string `json:"request_object_signing_alg_values_supported"`
 	RequireSignedRequestObject             bool     `json:"require_signed_request_object,omitempty"`
 

@@ -57,3 +57,22 @@ func ProfileStrict() Config {
 		Lifetimes:                          Lifetimes{AccessToken: 10 * time.Minute},
 	}
 }
+
+// ProfileFAPI2 is a Config of the FAPI 2.0 Security Profile: the host adds Issuer, Storage, Login
+// and Scopes, and may change what does not contradict the profile, which New says. It is
+// ProfileStrict with what [Config.FAPI2] holds the server to. Tokens are bound by DPoP, and by
+// certificate where the host turns MutualTLS on; leave DPoP out for that alone.
+func ProfileFAPI2() Config {
+	c := ProfileStrict()
+	c.FAPI2 = true
+	return c
+}
+
+// ProfileFAPI2MessageSigning is ProfileFAPI2 with what FAPI 2.0 Message Signing adds to it:
+// requests are signed (§5.3), and so are responses (§5.4). Resource servers ask for signed
+// introspection (§5.5) themselves; there is nothing to turn on.
+func ProfileFAPI2MessageSigning() Config {
+	c := ProfileFAPI2()
+	c.RequireSignedRequestObjects, c.RequireSignedResponses = true, true
+	return c
+}

@@ -93,6 +93,9 @@ func (s *Server) pushAuthorization(ctx context.Context, req *Request) (*PushedAu
 	if err := a.checkRequestObject(ctx); err != nil {
 		return nil, client, err
 	}
+	if err := a.checkPushedRedirectURI(); err != nil {
+		return nil, client, err
+	}
 	if proof != nil { // RFC 9449 §10.1: as if dpop_jkt had been sent
 		if named := once(a.params, "dpop_jkt"); named != "" && named != proof.JKT {
 			return nil, client, failed(invalidRequest, "dpop_jkt_of_another_key", "The dpop_jkt is not that of the key of the DPoP proof.")
@@ -190,7 +193,7 @@ func (a *authorization) checkPushedRequest(ctx context.Context) *Error {
 
 const reasonPushedUsed = "pushed_request_used"
 
-// badRequestURI is invalid_request_uri (RFC 9101 §6.2), worded the same whatever is wrong.
+// badRequestURI is invalid_request_uri (RFC 9101 §7), worded the same whatever is wrong.
 func badRequestURI(reason string) *Error {
 	return failed(invalidRequestURI, reason, "This request has expired, or has been answered already. Go back to the application and start again.")
 }

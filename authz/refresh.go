@@ -20,7 +20,7 @@ const (
 // refresh: RFC 6749 §6, with rotation (RFC 9700 §4.14.2). A used token ends its
 // grant when it comes back, unless it comes back at once with the same request: then
 // the answer got lost on the way, or two tabs had the same idea, and the same answer
-// is given again.
+// is given again. Under FAPI 2.0 nothing is rotated.
 func (s *Server) refresh(ctx context.Context, p *tokenPolicy, r *engine.TokenRequest) (*accessTokenAnswer, *Error) {
 	presented := r.Parameters.Get("refresh_token")
 	if presented == "" {
@@ -50,8 +50,11 @@ func (s *Server) refresh(ctx context.Context, p *tokenPolicy, r *engine.TokenReq
 	if err := p.addIDToken(ctx, issued); err != nil {
 		return nil, err
 	}
+	if s.config.FAPI2 {
+		keepRefreshToken(issued, presented)
+	}
 	answer := p.answerOf(issued)
-	if s.config.Lifetimes.RefreshGrace > 0 {
+	if s.config.Lifetimes.RefreshGrace > 0 && !s.config.FAPI2 {
 		if issued.Write.ConsumeTokens[0].Answer, err = fileAnswer(presented, r, answer); err != nil {
 			return nil, broken("answer_unsealable", err)
 		}

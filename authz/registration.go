@@ -117,6 +117,8 @@ type ClientInformation struct {
 	RequestObjectEncryptionAlg            string `json:"request_object_encryption_alg,omitempty"`
 	RequestObjectEncryptionEnc            string `json:"request_object_encryption_enc,omitempty"`
 
+	RequestURIs []string `json:"request_uris,omitempty"` // OpenID Connect Registration §2
+
 	// OpenID Connect Registration §2.
 	IDTokenSignedResponseAlg     string `json:"id_token_signed_response_alg,omitempty"`
 	UserInfoSignedResponseAlg    string `json:"userinfo_signed_response_alg,omitempty"`
@@ -291,7 +293,7 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 	i := &ClientInformation{
 		ClientID: c.ID, ClientIDIssuedAt: c.CreatedAt.Unix(), ClientSecret: secret,
 		RegistrationAccessToken: token, RegistrationClientURI: s.Metadata().RegistrationEndpoint + "/" + c.ID,
-		RedirectURIs: c.RedirectURIs, GrantTypes: grantTypesOf(c), ResponseTypes: []string{},
+		RedirectURIs: c.RedirectURIs, GrantTypes: grantTypesOf(c), ResponseTypes: append([]string{}, responseTypesOf(c)...),
 		TokenEndpointAuthMethod: c.TokenEndpointAuthMethod, ApplicationType: c.ApplicationType,
 		Scope: strings.Join(c.Scopes, " "), ClientName: c.Name, ClientURI: c.URI, LogoURI: c.LogoURI,
 		PolicyURI: c.PolicyURI, TOSURI: c.TOSURI, JWKS: json.RawMessage(c.JWKS), JWKSURI: c.JWKSURI,
@@ -312,6 +314,7 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		AuthorizationEncryptedResponseEnc:     c.AuthorizationEncryptedResponseEnc,
 		RequestObjectEncryptionAlg:            c.RequestObjectEncryptionAlg,
 		RequestObjectEncryptionEnc:            c.RequestObjectEncryptionEnc,
+		RequestURIs:                           c.RequestURIs,
 		RejectedRedirectURIs:                  p.rejected,
 
 		BackchannelTokenDeliveryMode:               c.BackchannelTokenDeliveryMode,
@@ -320,10 +323,7 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		BackchannelUserCodeParameter:               c.BackchannelUserCodeParameter,
 	}
 	if s.config.openID() {
-		i.IDTokenSignedResponseAlg, i.UserInfoSignedResponseAlg = c.IDTokenSignedResponseAlg, c.UserInfoSignedResponseAlg
-		if i.IDTokenSignedResponseAlg == "" {
-			i.IDTokenSignedResponseAlg = idTokenAlg
-		}
+		i.IDTokenSignedResponseAlg, i.UserInfoSignedResponseAlg = s.config.idTokenAlg(c), c.UserInfoSignedResponseAlg
 		i.IDTokenEncryptedResponseAlg, i.IDTokenEncryptedResponseEnc = c.IDTokenEncryptedResponseAlg, c.IDTokenEncryptedResponseEnc
 		i.UserInfoEncryptedResponseAlg, i.UserInfoEncryptedResponseEnc = c.UserInfoEncryptedResponseAlg, c.UserInfoEncryptedResponseEnc
 		i.PostLogoutRedirectURIs, i.InitiateLoginURI = c.PostLogoutRedirectURIs, c.InitiateLoginURI
@@ -332,9 +332,6 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		if i.SubjectType == "" {
 			i.SubjectType = subjectPublic
 		}
-	}
-	if slices.Contains(i.GrantTypes, grantAuthorizationCode) {
-		i.ResponseTypes = []string{"code"}
 	}
 	if secret != "" {
 		i.ClientSecretExpiresAt = new(int64) // 0: it does not expire

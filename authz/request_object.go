@@ -21,7 +21,8 @@ import (
 
 // Request objects: the parameters of an authorization request as claims of a JWT that the
 // client has signed (RFC 9101, OpenID Connect Core §6.1). They come by value, in the parameter
-// request, to the authorization endpoint or pushed (RFC 9126 §3).
+// request, to the authorization endpoint or pushed (RFC 9126 §3), or by reference; see
+// request_uri.go.
 //
 // One may be shown as often as it is good, and is not remembered: each time it leads to the
 // question that the client meant, and to no more than that, for whoever is at the browser. A
@@ -51,20 +52,26 @@ var notParameters = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", re
 // of them here: RFC 9101 §5 took that back, and clients that follow it send neither.
 func (a *authorization) checkRequestObject(ctx context.Context) *Error {
 	compact := once(a.params, "request")
-	if compact == "" {
-		return nil
-	}
-	if once(a.params, "request_uri") != "" {
+	if compact != "" && once(a.params, "request_uri") != "" {
 		return twoRequests()
+	}
+	var err *Error
+	if compact == "" {
+		if compact, err = a.fetchRequestObject(ctx); compact == "" {
+			return err
+		}
 	}
 	if len(compact) > maxParameter-len("request") {
 		return badRequestObject("too_long", "is too long")
+	}
+	if a.unsignedAllowed(a.client) { // and not encrypted, for what is inside goes through the browser
+		return a.openUnsigned(compact)
 	}
 	signed, err := a.openRequestObject(ctx, compact)
 	if err != nil {
 		return err
 	}
-	t, err := parseRequestObject(signed)
+	t, err := parseRequestObject(signed, a.config.keyAlgs())
 	if err != nil {
 		return err
 	}
@@ -81,13 +88,11 @@ func (a *authorization) checkRequestObject(ctx context.Context) *Error {
 		return err
 	}
 	params, err := requestParameters(t.payload)
-	switch {
-	case err != nil:
+	if err == nil {
+		err = a.fitsClient(params)
+	}
+	if err != nil {
 		return err
-	case once(params, "client_id") != a.client.ID: // RFC 9101 §6.3
-		return badRequestObject("client_id_wrong", "does not hold the client_id of the client")
-	case params.Has("request") || params.Has("request_uri"): // RFC 9101 §4
-		return badRequestObject("nested", "holds another request or request_uri")
 	}
 	if a.pushed == nil {
 		if since, sent := a.params[sinceParam]; sent {
@@ -102,8 +107,20 @@ func (a *authorization) checkRequestObject(ctx context.Context) *Error {
 	return nil
 }
 
-func parseRequestObject(compact string) (*foreignJWT, *Error) {
-	t, err := parseForeignJWT(compact, assertionKeyAlgs)
+// fitsClient refuses parameters from a request object that another client could have sent, or
+// that lead to another request object.
+func (a *authorization) fitsClient(params url.Values) *Error {
+	switch {
+	case once(params, "client_id") != a.client.ID: // RFC 9101 §6.3
+		return badRequestObject("client_id_wrong", "does not hold the client_id of the client")
+	case params.Has("request") || params.Has("request_uri"): // RFC 9101 §4
+		return badRequestObject("nested", "holds another request or request_uri")
+	}
+	return nil
+}
+
+func parseRequestObject(compact string, algorithms []string) (*foreignJWT, *Error) {
+	t, err := parseForeignJWT(compact, algorithms)
 	switch {
 	case errors.Is(err, errJWTAlgorithm): // RFC 9101 §10.1: none is not one
 		return nil, badRequestObject("alg_not_allowed", "is not signed with one of request_object_signing_alg_values_supported")
@@ -128,6 +145,9 @@ func (a *authorization) checkRequestObjectClaims(t *foreignJWT, shown time.Time)
 		return badRequestObject("aud_wrong", "must have the issuer of this server as aud")
 	}
 	reason := c.lifeFault(shown, maxRequestObjectLife)
+	if a.config.FAPI2 && c.NotBefore == nil { // FAPI 2.0 Message Signing §5.3.1
+		reason = "nbf_missing"
+	}
 	if reason == "" && c.NotBefore != nil && c.ExpiresAt.After(c.NotBefore.Add(maxRequestObjectLife)) {
 		reason = "lives_too_long"
 	}
@@ -140,6 +160,7 @@ func (a *authorization) checkRequestObjectClaims(t *foreignJWT, shown time.Time)
 // requestObjectLife words the faults of lifeFault.
 var requestObjectLife = map[string]string{
 	"exp_missing":     "must have an exp",
+	"nbf_missing":     "must have an nbf",
 	"expired":         "has expired. Go back to the application and start again",
 	"lives_too_long":  "must expire within an hour",
 	"not_yet_valid":   "is not good yet, by its nbf",
@@ -244,21 +265,38 @@ func twoRequests() *Error {
 	return failed(invalidRequest, "request_and_request_uri", "The parameters request and request_uri must not both be there.")
 }
 
-// requestObjects refuses what a client registers about its request objects and would not get
+// requestObjectMetadata refuses what a client registers about its request objects and would not get
 // (OpenID Connect Registration §2).
-func (m clientMetadata) requestObjects(c *Client) *Error {
-	if alg := c.RequestObjectSigningAlg; alg != "" && !slices.Contains(assertionKeyAlgs, alg) {
+func (s *Server) requestObjectMetadata(m clientMetadata, c *Client) *Error {
+	if alg := c.RequestObjectSigningAlg; alg != "" && !slices.Contains(s.config.requestAlgs(), alg) {
 		return badMetadata("request_object_signing_alg", "is none of request_object_signing_alg_values_supported")
 	}
-	return nil
+	if !s.config.RequestURIs { // which discovery tells
+		return nil
+	}
+	return m.requestURIs(c)
 }
 
 // checkRequestObjects finds the faults in a client's request objects; asks tells that it makes
 // authorization requests.
 func (s *Server) checkRequestObjects(c *Client, asks bool, fault func(field, format string, args ...any)) {
 	alg := c.RequestObjectSigningAlg
-	if alg != "" && !slices.Contains(assertionKeyAlgs, alg) {
-		fault("RequestObjectSigningAlg", "is %q; use one of %s", alg, strings.Join(assertionKeyAlgs, ", "))
+	for _, uri := range c.RequestURIs {
+		if err := checkRequestURI(uri); err != nil {
+			fault("RequestURIs", "%q: %v", uri, err)
+		}
+	}
+	if len(c.RequestURIs) > 0 && !s.config.RequestURIs {
+		fault("RequestURIs", "needs Config.RequestURIs; turn that on, or leave it out here")
+	}
+	if alg != "" && !slices.Contains(s.config.requestAlgs(), alg) {
+		fault("RequestObjectSigningAlg", "is %q; use one of %s", alg, strings.Join(s.config.requestAlgs(), ", "))
+		return
+	}
+	if alg == algNone {
+		if c.RequireSignedRequestObject || s.config.RequireSignedRequestObjects {
+			fault("RequestObjectSigningAlg", "is none, but request objects have to be signed (RequireSignedRequestObject); take one of them out")
+		}
 		return
 	}
 	if c.JWKS == "" && c.JWKSURI == "" {

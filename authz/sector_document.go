@@ -52,7 +52,7 @@ func (s *Server) sectorMetadata(c *Client) *Error {
 	if !pairwise(c) {
 		return nil
 	}
-	if len(c.RedirectURIs) == 0 || len(without(c.GrantTypes, []string{grantAuthorizationCode, grantRefreshToken, grantClientCredentials})) > 0 {
+	if len(c.RedirectURIs) == 0 || len(without(c.GrantTypes, []string{grantAuthorizationCode, grantImplicit, grantRefreshToken, grantClientCredentials})) > 0 {
 		return badMetadata("subject_type", "can be pairwise only for clients that get the tokens of users by redirect")
 	}
 	if _, err := sectorOf(c); err != nil {

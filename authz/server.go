@@ -53,7 +53,9 @@ type Server struct {
 	documents     *documents  // nil if Config.ClientIDMetadata is
 	registrations registrations
 	sectors       *fetch.Fetcher
-	notifications *notifications
+
+	requestDocuments *requestDocuments
+	notifications    *notifications
 }
 
 // New makes a server. On first start it makes the signing keys and stores them. The
@@ -82,6 +84,7 @@ func New(config Config) (*Server, error) {
 	s.clientKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
 	s.issuerKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
 	s.sectors = fetch.New(config.HTTPClient)
+	s.requestDocuments = newRequestDocuments(config.HTTPClient, s.now)
 	s.notifications = newNotifications(fetch.New(config.HTTPClient))
 	s.documents = s.newDocuments()
 	issuer, _ := url.Parse(config.Issuer)
@@ -188,6 +191,16 @@ func (c *Config) grantTypes() []string {
 	return types
 }
 
+// registrableGrantTypes are what clients may register for: what the token endpoint handles, and
+// what goes with ID tokens from the authorization endpoint.
+func (c *Config) registrableGrantTypes() []string {
+	types := c.grantTypes()
+	if len(c.ResponseTypes) > 0 {
+		types = append(types, grantImplicit)
+	}
+	return types
+}
+
 // Metadata describes the server (RFC 8414 §2).
 func (s *Server) Metadata() *Metadata {
 	base := s.base()
@@ -202,7 +215,7 @@ func (s *Server) Metadata() *Metadata {
 	}
 	var proofAlgs []string
 	if s.config.DPoP {
-		proofAlgs = dpop.Algorithms()
+		proofAlgs = s.config.proofAlgs()
 	}
 	confidential := s.authMethods()
 	anyClient := slices.Clone(confidential)
@@ -215,9 +228,9 @@ func (s *Server) Metadata() *Metadata {
 		TokenEndpoint:                              base + "/token",
 		JWKSURI:                                    base + "/jwks",
 		ScopesSupported:                            scopes,
-		ResponseTypesSupported:                     []string{"code"},
-		ResponseModesSupported:                     []string{"query", "form_post", "jwt", "query.jwt", "form_post.jwt"},
-		GrantTypesSupported:                        slices.Clone(s.grantTypes),
+		ResponseTypesSupported:                     s.config.responseTypes(),
+		ResponseModesSupported:                     s.config.responseModes(),
+		GrantTypesSupported:                        s.config.registrableGrantTypes(),
 		TokenEndpointAuthMethodsSupported:          anyClient,
 		RevocationEndpoint:                         base + "/revoke",
 		RevocationEndpointAuthMethodsSupported:     anyClient,
@@ -237,7 +250,9 @@ func (s *Server) Metadata() *Metadata {
 		IntrospectionSigningAlgValuesSupported:             slices.Clone(s.config.SigningAlgorithms),
 		AuthorizationSigningAlgValuesSupported:             slices.Clone(s.config.SigningAlgorithms),
 		RequestParameterSupported:                          true,
-		RequestObjectSigningAlgValuesSupported:             slices.Clone(assertionKeyAlgs),
+		RequestURIParameterSupported:                       s.config.RequestURIs,
+		RequireRequestURIRegistration:                      s.config.RequestURIs,
+		RequestObjectSigningAlgValuesSupported:             s.config.requestAlgs(),
 		RequireSignedRequestObject:                         s.config.RequireSignedRequestObjects,
 		TLSClientCertificateBoundAccessTokens:              s.config.MutualTLS,
 		ClientIDMetadataDocumentSupported:                  s.documents != nil,

@@ -11,11 +11,6 @@ import (
 
 // Software statements: RFC 7591 §2.3.
 
-// statementAlgorithms are those that a software statement may be signed with.
-var statementAlgorithms = []jose.SignatureAlgorithm{
-	jose.ES256, jose.ES384, jose.ES512, jose.EdDSA, jose.PS256, jose.PS384, jose.PS512, jose.RS256, jose.RS384, jose.RS512,
-}
-
 // readStatement verifies the statement of a registration, if it counts here, and lets its
 // claims take the place of what the client says itself (RFC 7591 §2.3).
 func (s *Server) readStatement(p *proposal) *Error {
@@ -33,7 +28,7 @@ func (s *Server) readStatement(p *proposal) *Error {
 		}
 		return nil
 	}
-	claims, issuer, err := verifyStatement(statement, r.SoftwareStatementKeys, s.now())
+	claims, issuer, err := verifyStatement(statement, s.config.keyAlgs(), r.SoftwareStatementKeys, s.now())
 	if err != nil {
 		return err
 	}
@@ -51,14 +46,18 @@ func (s *Server) readStatement(p *proposal) *Error {
 
 // verifyStatement checks signature and lifetime, by the keys of the issuer that the
 // statement itself names.
-func verifyStatement(statement string, trusted map[string]jose.JSONWebKeySet, now time.Time) (clientMetadata, string, *Error) {
+func verifyStatement(statement string, algorithms []string, trusted map[string]jose.JSONWebKeySet, now time.Time) (clientMetadata, string, *Error) {
 	malformed := func(err error) (clientMetadata, string, *Error) {
 		return nil, "", failed(invalidSoftwareStatement, "statement_malformed", "The software_statement is not a signed JWT of the supported algorithms.").because(err)
 	}
 	if strings.Count(statement, ".") != 2 {
 		return malformed(nil)
 	}
-	signed, err := jose.ParseSignedCompact(statement, statementAlgorithms)
+	accepted := make([]jose.SignatureAlgorithm, len(algorithms))
+	for i, algorithm := range algorithms {
+		accepted[i] = jose.SignatureAlgorithm(algorithm)
+	}
+	signed, err := jose.ParseSignedCompact(statement, accepted)
 	if err != nil {
 		return malformed(err)
 	}

@@ -97,6 +97,7 @@ type tokenPolicy struct {
 	client *Client
 	params url.Values
 	at     time.Time
+	code   string // that goes to the client beside the ID token; empty at the token endpoint
 
 	held         confirmation // the keys that the request proves to hold
 	proof        *dpop.Proof  // to be used up with what is issued; nil if there is none
@@ -122,6 +123,9 @@ func (p *tokenPolicy) AccessTokenExpiresAt(grant *storage.Grant, resources []str
 }
 
 func (p *tokenPolicy) RefreshTokenExpiresAt(grant *storage.Grant) time.Time {
+	if p.config.FAPI2 { // it is not rotated, so nothing could move the end of its wait
+		return grant.ExpiresAt
+	}
 	return earlier(p.at.Add(p.refreshTokenIdle(p.client)), grant.ExpiresAt)
 }
 

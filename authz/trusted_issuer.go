@@ -164,7 +164,7 @@ type trustedJWT struct {
 // not do; an *Error that nobody could find out.
 func (s *Server) verifyTrusted(ctx context.Context, compact string, exchanged bool, now time.Time) (*trustedJWT, string, *Error) {
 	no := func(reason string) (*trustedJWT, string, *Error) { return nil, reason, nil }
-	t, err := parseForeignJWT(compact, assertionKeyAlgs)
+	t, err := parseForeignJWT(compact, s.config.keyAlgs())
 	switch {
 	case errors.Is(err, errJWTAlgorithm):
 		return no("alg_not_allowed")

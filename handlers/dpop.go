@@ -46,5 +46,8 @@ func proofsFor(as *authz.Server, options protect.Options) *protect.DPoP {
 	if d.Replay == nil {
 		d.Replay = as
 	}
+	if len(d.Algorithms) == 0 {
+		d.Algorithms = as.Metadata().DPoPSigningAlgValuesSupported
+	}
 	return &d
 }

@@ -30,6 +30,11 @@ type Client struct {
 	// endpoint. Empty means authorization_code and refresh_token.
 	GrantTypes []string `cbor:"8,keyasint,omitempty" json:"grant_types,omitempty"`
 
+	// ResponseTypes are the response_type values the client may use at the authorization
+	// endpoint. Empty means code, for a client with the grant type authorization_code. Those
+	// with an ID token need the grant type implicit too (OpenID Connect Registration §2).
+	ResponseTypes []string `cbor:"93,keyasint,omitempty" json:"response_types,omitempty"`
+
 	// Scopes are all that the client may ever ask for; DefaultScopes, a subset, is
 	// what a request without a scope parameter gets. Empty DefaultScopes means all
 	// of Scopes.
@@ -98,7 +103,7 @@ type Client struct {
 	IntrospectionSignedResponseAlg string `cbor:"41,keyasint,omitempty" json:"introspection_signed_response_alg,omitempty"`
 
 	// IDTokenSignedResponseAlg is the JWS algorithm of this client's ID tokens; empty for
-	// RS256, which every client understands. UserInfoSignedResponseAlg is that of UserInfo
+	// RS256, which every client understands, if the server has it, or else for its first. UserInfoSignedResponseAlg is that of UserInfo
 	// answers; empty for plain JSON (OpenID Connect Registration §2).
 	IDTokenSignedResponseAlg  string `cbor:"50,keyasint,omitempty" json:"id_token_signed_response_alg,omitempty"`
 	UserInfoSignedResponseAlg string `cbor:"51,keyasint,omitempty" json:"userinfo_signed_response_alg,omitempty"`
@@ -130,10 +135,16 @@ type Client struct {
 	SectorIdentifierURI string `cbor:"64,keyasint,omitempty" json:"sector_identifier_uri,omitempty"`
 
 	// RequestObjectSigningAlg is the one JWS algorithm of the client's request objects; empty
-	// for any that fits its keys. RequireSignedRequestObject refuses authorization requests
+	// for any that fits its keys, "none" for a client that does not sign them, where the server
+	// allows that. RequireSignedRequestObject refuses authorization requests
 	// that are not signed (RFC 9101 §10.5).
 	RequestObjectSigningAlg    string `cbor:"60,keyasint,omitempty" json:"request_object_signing_alg,omitempty"`
 	RequireSignedRequestObject bool   `cbor:"61,keyasint,omitempty" json:"require_signed_request_object,omitempty"`
+
+	// RequestURIs are the https URLs at which the client has request objects (RFC 9101 §5.2). One
+	// that ends in # and the base64url form of the SHA-256 hash of what is there is compared byte
+	// for byte; one without, up to such a hash (OpenID Connect Core §6.2).
+	RequestURIs []string `cbor:"94,keyasint,omitempty" json:"request_uris,omitempty"`
 
 	// AuthorizationSignedResponseAlg is the JWS algorithm of authorization responses that this
 	// client asks to have signed (JARM §3); empty for RS256 if the server has that, or else the

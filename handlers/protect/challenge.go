@@ -79,7 +79,7 @@ func (g *guard) challenge(scheme string, f *failure) string {
 	// RFC 9110 §5.6.4: the two characters that a quoted string has to escape.
 	c := scheme + ` realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(g.options.Realm) + `"`
 	if scheme == "DPoP" {
-		c += `, algs="` + strings.Join(dpop.Algorithms(), " ") + `"`
+		c += `, algs="` + strings.Join(g.options.DPoP.Algorithms, " ") + `"`
 	}
 	if f.code != "" {
 		c += `, error="` + f.code + `", error_description="` + f.description + `"`

@@ -26,6 +26,10 @@ type DPoP struct {
 	// Nonces has each proof carry a nonce (RFC 9449 §9). Nil for none.
 	Nonces *dpop.Nonces
 
+	// Algorithms are those of dpop.Algorithms that proofs may be signed with; empty for all.
+	// FAPI 2.0 leaves ES256, PS256 and EdDSA.
+	Algorithms []string
+
 	// Replay sees to it that each proof is used once (RFC 9449 §11.1). Nil for a
 	// dpop.Memory, which knows of this process, and of this use of Require, alone.
 	Replay dpop.Replay
@@ -41,6 +45,9 @@ func (d *DPoP) complete(options Options) *DPoP {
 		c.URL = originOf(options.Audience)
 	}
 	c.URL = strings.TrimSuffix(c.URL, "/")
+	if len(c.Algorithms) == 0 {
+		c.Algorithms = dpop.Algorithms()
+	}
 	if c.Replay == nil {
 		c.Replay = dpop.NewMemory(options.Clock)
 	}
@@ -74,6 +81,7 @@ func (g *guard) prove(r *http.Request, token string, verified *resource.Token) *
 	d := g.options.DPoP
 	proof, err := dpop.Check(r.Context(), r.Header["Dpop"], dpop.Expected{
 		Method: r.Method, URLs: []string{d.URL + pathOf(r)}, AccessToken: token, Nonces: d.Nonces, Now: g.options.Clock(),
+		Algorithms: d.Algorithms,
 	})
 	if err == nil {
 		if !boundTo(verified, proof.JKT) {

@@ -11,6 +11,8 @@ import (
 
 func copyClient(c storage.Client) storage.Client {
 	c.RedirectURIs = slices.Clone(c.RedirectURIs)
+	c.ResponseTypes = slices.Clone(c.ResponseTypes)
+	c.RequestURIs = slices.Clone(c.RequestURIs)
 	c.GrantTypes = slices.Clone(c.GrantTypes)
 	c.Scopes = slices.Clone(c.Scopes)
 	c.DefaultScopes = slices.Clone(c.DefaultScopes)

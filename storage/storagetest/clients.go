@@ -35,6 +35,8 @@ func (k *kit) client(id string) storage.Client {
 		SubjectType:            "pairwise", SectorIdentifierURI: "https://sector.example/redirects.json",
 		RequestObjectSigningAlg: "PS256", RequireSignedRequestObject: true,
 		AuthorizationSignedResponseAlg: "ES256",
+		ResponseTypes:                  []string{"code", "code id_token"},
+		RequestURIs:                    []string{"https://app.example/request.jwt"},
 		BackchannelTokenDeliveryMode:   "ping", BackchannelClientNotificationEndpoint: "https://app.example/ping",
 		BackchannelAuthenticationRequestSigningAlg: "PS256", BackchannelUserCodeParameter: true,
 		IDTokenEncryptedResponseAlg: "ECDH-ES", IDTokenEncryptedResponseEnc: "A128GCM",

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ type Cache[T any] struct {
 	// Fetcher gets the documents, of up to MaxBytes each. Parse makes of one what is kept;
 	// what it refuses counts as a failure.
 	Fetcher  *Fetcher
+	Kind     Kind
 	MaxBytes int64
 	Parse    func(address string, body []byte) (T, error)
 
@@ -85,7 +87,8 @@ func (c *Cache[T]) fetch(ctx context.Context, address string) (T, error) {
 }
 
 func (c *Cache[T]) fetchOnce(ctx context.Context, address string) entry[T] {
-	document, err := c.Fetcher.JSON(ctx, address, c.MaxBytes)
+	target, _, _ := strings.Cut(address, "#") // which names what is there, and is not sent
+	document, err := c.Fetcher.Get(ctx, c.Kind, target, c.MaxBytes)
 	now := c.Now()
 	e := entry[T]{fetchedAt: now, until: now.Add(c.FailedFor)}
 	if err == nil {

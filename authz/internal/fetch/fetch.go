@@ -95,8 +95,39 @@ func Check(raw string) error {
 	return nil
 }
 
+// Kind is what a document is.
+type Kind int
+
+const (
+	JSON          Kind = iota
+	RequestObject      // RFC 9101 §5.2
+)
+
+// accept is the header of that name; has reports whether a document of this media type is one.
+func (k Kind) accept() string {
+	if k == RequestObject {
+		return "application/oauth-authz-req+jwt, application/jwt"
+	}
+	return "application/json"
+}
+
+func (k Kind) has(contentType string) bool {
+	if k == JSON {
+		return isJSON(contentType)
+	}
+	// The types of RFC 9101 §9.4 and RFC 7519 §10.3.1, and what a web server calls a .txt as in
+	// OpenID Connect Core §6.2.
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (mediaType == "application/oauth-authz-req+jwt" || mediaType == "application/jwt" || mediaType == "text/plain")
+}
+
 // JSON fetches a JSON document of up to most bytes, within five seconds.
 func (f *Fetcher) JSON(ctx context.Context, address string, most int64) (*Document, error) {
+	return f.Get(ctx, JSON, address, most)
+}
+
+// Get fetches a document of this kind, of up to most bytes, within five seconds.
+func (f *Fetcher) Get(ctx context.Context, kind Kind, address string, most int64) (*Document, error) {
 	if err := Check(address); err != nil {
 		return nil, err
 	}
@@ -112,7 +143,7 @@ func (f *Fetcher) JSON(ctx context.Context, address string, most int64) (*Docume
 	if err != nil {
 		return nil, fmt.Errorf("%w: it is malformed", ErrRefused)
 	}
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", kind.accept())
 	answer, err := f.client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("fetch: %w", err)
@@ -121,8 +152,8 @@ func (f *Fetcher) JSON(ctx context.Context, address string, most int64) (*Docume
 	switch {
 	case answer.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("fetch: %s: the answer is %d, not 200", host(address), answer.StatusCode)
-	case !isJSON(answer.Header.Get("Content-Type")):
-		return nil, fmt.Errorf("fetch: %s: the Content-Type is not JSON", host(address))
+	case !kind.has(answer.Header.Get("Content-Type")):
+		return nil, fmt.Errorf("fetch: %s: the Content-Type is not one of %s", host(address), kind.accept())
 	case answer.ContentLength > most:
 		return nil, fmt.Errorf("fetch: %s: the document is longer than %d bytes", host(address), most)
 	}

@@ -73,10 +73,10 @@ func generatePrivate(algorithm string) (crypto.Signer, error) {
 	case string(jose.EdDSA):
 		_, private, err := ed25519.GenerateKey(rand.Reader)
 		return private, err
-	case string(jose.RS256), string(jose.RSA_OAEP):
+	case string(jose.RS256), string(jose.PS256), string(jose.RSA_OAEP):
 		return rsa.GenerateKey(rand.Reader, 2048)
 	}
-	return nil, fmt.Errorf("keyring: no keys for algorithm %q; use ES256, EdDSA or RS256", algorithm)
+	return nil, fmt.Errorf("keyring: no keys for algorithm %q; use ES256, EdDSA, PS256 or RS256", algorithm)
 }
 
 // parse readies a stored key.
@@ -123,7 +123,7 @@ func signerFor(algorithm string, private any) crypto.Signer {
 			return k
 		}
 	case *rsa.PrivateKey:
-		if algorithm == string(jose.RS256) {
+		if algorithm == string(jose.RS256) || algorithm == string(jose.PS256) {
 			return k
 		}
 	}

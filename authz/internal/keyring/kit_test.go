@@ -31,7 +31,7 @@ func (s *stuck) Keys(ctx context.Context) (*storage.KeyRing, error) {
 // kid is the key that signed.
 func kid(t *testing.T, token string) string {
 	t.Helper()
-	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.RS256})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.PS256, jose.RS256})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func verifies(r *keyring.Ring, token string) bool {
 func TestFirstStart(t *testing.T) {
 	store, c := memory.New(), &clock{at: epoch}
 	conf := config(store, c)
-	conf.Algorithms = []string{"ES256", "EdDSA", "RS256"}
+	conf.Algorithms = []string{"ES256", "EdDSA", "PS256", "RS256"}
 	var made []string
 	conf.Rotated = func(_ context.Context, algorithm, id string) { made = append(made, algorithm+" "+id) }
 	r := open(t, conf)
@@ -81,11 +81,11 @@ func TestFirstStart(t *testing.T) {
 			t.Errorf("key %+v", k)
 		}
 	}
-	if !slices.Equal(algorithms, []string{"secret", "ES256", "EdDSA", "RS256"}) || !slices.Equal(made, want) {
+	if !slices.Equal(algorithms, []string{"secret", "ES256", "EdDSA", "PS256", "RS256"}) || !slices.Equal(made, want) {
 		t.Errorf("stored %q, told %q", want, made)
 	}
 	set, err := r.Public(t.Context())
-	if err != nil || len(set.Keys) != 3 {
+	if err != nil || len(set.Keys) != 4 {
 		t.Errorf("%d keys published, %v", len(set.Keys), err)
 	}
 	// The second start makes none.

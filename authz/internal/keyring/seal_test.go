@@ -219,7 +219,7 @@ func TestSealForIsHKDF(t *testing.T) {
 func TestVerify(t *testing.T) {
 	store, c := memory.New(), &clock{at: epoch}
 	conf := config(store, c)
-	conf.Algorithms = []string{"ES256", "EdDSA", "RS256"}
+	conf.Algorithms = []string{"ES256", "EdDSA", "PS256", "RS256"}
 	r := open(t, conf)
 	foreign := open(t, config(memory.New(), c))
 	for _, algorithm := range conf.Algorithms {

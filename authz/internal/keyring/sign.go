@@ -73,14 +73,21 @@ func (k *key) header(typ string) (string, error) {
 	return header, nil
 }
 
-// signature is RFC 7518 §3.3 (RS256) and §3.4 (ES256), and RFC 8037 §3.1 (EdDSA).
+// pss is RFC 7518 §3.5: the salt is as long as the hash.
+var pss = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
+
+// signature is RFC 7518 §3.3 (RS256), §3.4 (ES256) and §3.5 (PS256), and RFC 8037 §3.1 (EdDSA).
 func (k *key) signature(input []byte) ([]byte, error) {
 	if private, ok := k.private.(ed25519.PrivateKey); ok {
 		return ed25519.Sign(private, input), nil
 	}
 	digest := sha256.Sum256(input)
 	private, ok := k.private.(*ecdsa.PrivateKey)
-	if !ok {
+	switch {
+	case ok:
+	case k.Algorithm == string(jose.PS256):
+		return k.private.Sign(rand.Reader, digest[:], pss)
+	default:
 		return k.private.Sign(rand.Reader, digest[:], crypto.SHA256)
 	}
 	r, s, err := ecdsa.Sign(rand.Reader, private, digest[:])
@@ -173,6 +180,9 @@ func (k *key) verifies(input string, signature []byte) bool {
 		return ecdsa.Verify(public, digest[:], r, s)
 	case *rsa.PublicKey:
 		digest := sha256.Sum256([]byte(input))
+		if k.Algorithm == string(jose.PS256) {
+			return rsa.VerifyPSS(public, crypto.SHA256, digest[:], signature, pss) == nil
+		}
 		return rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], signature) == nil
 	}
 	return false

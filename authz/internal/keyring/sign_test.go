@@ -22,7 +22,7 @@ import (
 // A library that knows nothing of ours reads what is signed, and finds in its header what
 // RFC 7515 §4.1 and RFC 9068 §2.1 want there, and no more.
 func TestRFC7515_Section7_1(t *testing.T) {
-	for _, algorithm := range []string{"ES256", "EdDSA", "RS256"} {
+	for _, algorithm := range []string{"ES256", "EdDSA", "PS256", "RS256"} {
 		t.Run(algorithm, func(t *testing.T) {
 			c := config(memory.New(), &clock{at: epoch})
 			c.Algorithms = []string{algorithm}
@@ -56,7 +56,7 @@ func TestRFC7515_Section7_1(t *testing.T) {
 
 // Tokens that go-jose signed, as it did for the server before, live on after an upgrade.
 func TestVerifiesWhatGoJoseSigned(t *testing.T) {
-	algorithms := []string{"ES256", "EdDSA", "RS256"}
+	algorithms := []string{"ES256", "EdDSA", "PS256", "RS256"}
 	store := memory.New()
 	c := config(store, &clock{at: epoch})
 	c.Algorithms = algorithms

@@ -57,6 +57,9 @@ type Expected struct {
 	// that presents none (RFC 9449 §4.3, step 11).
 	AccessToken string
 
+	// Algorithms are those of Algorithms that will do; empty for all.
+	Algorithms []string
+
 	// Nonces, if set, must have made the proof's nonce (RFC 9449 §8, §9).
 	Nonces *Nonces
 
@@ -93,7 +96,7 @@ func Check(ctx context.Context, headers []string, e Expected) (*Proof, error) {
 	case len(headers[0]) > maxProof:
 		return nil, refused("proof_too_long", "the proof is longer than 8 KiB")
 	}
-	key, c, err := open(headers[0])
+	key, c, err := open(headers[0], e.Algorithms)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +137,7 @@ func Check(ctx context.Context, headers []string, e Expected) (*Proof, error) {
 }
 
 // open checks the JWS by itself: steps 2 to 7 of RFC 9449 §4.3.
-func open(compact string) (*jose.JSONWebKey, *claims, error) {
+func open(compact string, accepted []string) (*jose.JSONWebKey, *claims, error) {
 	// The base64 decoder skips line breaks; a compact JWS has none (RFC 7515 §7.1).
 	if strings.ContainsAny(compact, "\r\n") {
 		return nil, nil, refused("proof_malformed", "the proof is not a compact JWS")
@@ -143,7 +146,7 @@ func open(compact string) (*jose.JSONWebKey, *claims, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if !slices.Contains(algorithms, header.Algorithm) {
+	if !slices.Contains(algorithms, header.Algorithm) || len(accepted) > 0 && !slices.Contains(accepted, string(header.Algorithm)) {
 		return nil, nil, refused("proof_alg_not_supported", "the proof's alg is none of those in dpop_signing_alg_values_supported")
 	}
 	jws, err := jose.ParseSignedCompact(compact, algorithms)
