@@ -95,15 +95,17 @@ func TestCertificationTable(t *testing.T) {
 			t.Errorf("%s: %s is covered by no test, or by something that is none: %s", plan, cells[0], cells[2])
 		}
 	}
-	const basic, logout = "Basic OP and Form Post Basic OP", "RP-Initiated Logout OP"
-	for plan, modules := range map[string][]string{basic: slices.Collect(maps.Keys(basicOP)), logout: slices.Collect(maps.Keys(logoutOP))} {
+	const basic, hybrid, logout = "Basic OP and Form Post Basic OP", "Hybrid OP and Form Post Hybrid OP", "RP-Initiated Logout OP"
+	for plan, modules := range map[string][]string{
+		basic: slices.Collect(maps.Keys(basicOP)), hybrid: slices.Collect(maps.Keys(hybridOP)), logout: slices.Collect(maps.Keys(logoutOP)),
+	} {
 		for _, name := range modules {
 			if !seen[plan+"`"+name+"`"] {
 				t.Errorf("%s is not in the table of %s", name, plan)
 			}
 		}
 	}
-	for plan, least := range map[string]int{basic: 38, "Config OP": 1, "Dynamic OP": 20, logout: 9,
+	for plan, least := range map[string]int{basic: 38, hybrid: 36, "Config OP": 1, "Dynamic OP": 20, logout: 9,
 		"FAPI 2.0 Security Profile Final": 40, "FAPI 2.0 Message Signing Final": 10} {
 		if rows[plan] < least {
 			t.Errorf("%s has %d rows", plan, rows[plan])

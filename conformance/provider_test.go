@@ -3,6 +3,8 @@ package conformance_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -53,7 +55,7 @@ type provider struct {
 	asked      atomic.Pointer[url.Values]
 }
 
-func newProvider(t *testing.T) *provider {
+func newProvider(t *testing.T, configure ...func(*authz.Config)) *provider {
 	t.Helper()
 	mux := http.NewServeMux()
 	p := &provider{Server: httptest.NewServer(mux), clock: authztest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}
@@ -66,7 +68,7 @@ func newProvider(t *testing.T) *provider {
 	var hashed storage.Secret
 	p.secret, hashed = authz.NewSecret()
 	client.Secrets = []storage.Secret{hashed}
-	as, err := authz.New(authz.Config{
+	config := authz.Config{
 		Issuer: p.URL, Storage: memory.New(), Clock: p.clock.Now, Scopes: scopes, Clients: []authz.Client{client},
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Login: func(r *http.Request) (*authz.User, error) {
@@ -86,7 +88,11 @@ func newProvider(t *testing.T) *provider {
 			return nil
 		},
 		UserClaims: func(context.Context, *authz.UserClaimsRequest) (map[string]any, error) { return person, nil },
-	})
+	}
+	for _, change := range configure {
+		change(&config)
+	}
+	as, err := authz.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +122,10 @@ func (p *provider) signIn() {
 	p.signedInAt.Store(&now)
 }
 
+// hybrid is a mode in which there is an ID token in the answer, in the fragment; with form_post
+// behind it, in the form.
+const hybrid = "code id_token"
+
 // request are the parameters of a good authorization request, changed by pairs of name and
 // value; an empty value takes the parameter away.
 func request(mode string, pairs ...string) url.Values {
@@ -123,7 +133,11 @@ func request(mode string, pairs ...string) url.Values {
 		"response_type": {"code"}, "client_id": {"client"}, "redirect_uri": {redirectURI}, "scope": {"openid"}, "state": {"the state"}, "nonce": {"the nonce"},
 		"code_challenge": {authztest.Challenge()}, "code_challenge_method": {"S256"},
 	}
-	if mode != "query" {
+	if asked, ok := strings.CutPrefix(mode, hybrid); ok {
+		v.Set("response_type", hybrid)
+		mode = strings.TrimSpace(asked)
+	}
+	if mode != "query" && mode != "" {
 		v.Set("response_mode", mode)
 	}
 	for i := 0; i < len(pairs); i += 2 {
@@ -163,11 +177,16 @@ func (p *provider) visit(t *testing.T, method string, params url.Values) (url.Va
 	action := formAction.FindSubmatch(body)
 	switch form := params.Get("response_mode") == "form_post"; {
 	case page.StatusCode == http.StatusSeeOther && !form:
-		to, err := page.Location()
-		if err != nil || !strings.HasPrefix(to.String(), redirectURI+"?") {
+		separator := "?"
+		if params.Get("response_type") == hybrid {
+			separator = "#"
+		}
+		to := page.Header.Get("Location")
+		got, err := url.ParseQuery(strings.TrimPrefix(to, redirectURI+separator))
+		if err != nil || !strings.HasPrefix(to, redirectURI+separator) {
 			t.Fatalf("the browser is sent to %v, %v", to, err)
 		}
-		return to.Query(), 0
+		return got, 0
 	case page.StatusCode == http.StatusOK && form && action != nil && string(action[1]) == redirectURI:
 		got := url.Values{}
 		for _, field := range formField.FindAllSubmatch(body, -1) {
@@ -212,7 +231,29 @@ func (p *provider) redeem(t *testing.T, params, got url.Values, style oauth2.Aut
 	if err != nil {
 		t.Fatalf("%v, with %v", err, got)
 	}
-	return p.check(t, token, params.Get("nonce"))
+	s := p.check(t, token, params.Get("nonce"))
+	if params.Get("response_type") == hybrid {
+		p.checkFront(t, params, got, s)
+	}
+	return s
+}
+
+// checkFront judges the ID token in front (OpenID Connect Core §3.3.2.11), and that the one
+// behind is about the same user.
+func (p *provider) checkFront(t *testing.T, params, got url.Values, s *session) {
+	t.Helper()
+	front, err := p.found.Verifier(&oidc.Config{ClientID: "client", Now: p.clock.Now}).Verify(t.Context(), got.Get("id_token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said struct {
+		CHash string `json:"c_hash"`
+	}
+	sum := sha256.Sum256([]byte(got.Get("code")))
+	if err := front.Claims(&said); err != nil || said.CHash != base64.RawURLEncoding.EncodeToString(sum[:16]) ||
+		front.Nonce != params.Get("nonce") || front.Subject != s.id.Subject || front.Issuer != s.id.Issuer || got.Has("access_token") {
+		t.Errorf("%+v, %q, %v", front, said.CHash, err)
+	}
 }
 
 func (p *provider) check(t *testing.T, token *oauth2.Token, nonce string) *session {

@@ -130,4 +130,17 @@ await run({
     const claims = await redeem(client, await back(client, address(kept.params), kept, 'form_post'), kept)
     check(claims.sub === 'ana', JSON.stringify(claims))
   },
+  async hybrid() { // OpenID Connect Core §3.3
+    const client = { client_id: 'hybrid' }
+    for (const [params, get] of [[{}, authorize], [{ response_mode: 'form_post' }, post]]) {
+      const kept = await wish({ client_id: 'hybrid', response_type: 'code id_token', ...params })
+      const from = await get(address(kept.params))
+      const code = await oauth.validateCodeIdTokenResponse(as, client, from, kept.nonce, kept.state, undefined, http)
+      const claims = await redeem(client, code, kept)
+      check(claims.sub === 'ana', JSON.stringify(claims))
+    }
+    const kept = await wish({ client_id: 'hybrid', response_type: 'code id_token' })
+    const from = await authorize(address(kept.params))
+    await fails(oauth.validateCodeIdTokenResponse(as, client, from, 'that of another', kept.state, undefined, http), 'OAUTH_JWT_CLAIM_COMPARISON_FAILED')
+  },
 })

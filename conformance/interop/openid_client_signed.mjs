@@ -91,4 +91,12 @@ await run({
     const { params, checks } = await wish({ response_mode: 'form_post' })
     await signIn(config, client.buildAuthorizationUrl(config, params), checks)
   },
+  async hybrid() { // OpenID Connect Core §3.3
+    const config = await configure('hybrid')
+    client.useCodeIdTokenResponseType(config)
+    for (const mode of [{}, { response_mode: 'form_post' }]) {
+      const { params, checks } = await wish(mode)
+      await signIn(config, client.buildAuthorizationUrl(config, params), checks)
+    }
+  },
 })

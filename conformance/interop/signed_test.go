@@ -39,7 +39,8 @@ func clientKeys(t *testing.T) (private, public string) {
 }
 
 // The same libraries with authorization requests that they sign, by value and pushed (RFC 9101,
-// RFC 9126), and authorization responses that the server signs (JARM), in each response mode.
+// RFC 9126), and authorization responses that the server signs (JARM), in each response mode, or
+// that hold an ID token (OpenID Connect Core §3.3).
 func TestJavaScriptSigned(t *testing.T) {
 	for _, script := range []string{"oauth4webapi_signed.mjs", "openid_client_signed.mjs"} {
 		t.Run(strings.TrimSuffix(script, ".mjs"), func(t *testing.T) {
@@ -52,7 +53,10 @@ func TestJavaScriptSigned(t *testing.T) {
 				}
 				signer := c.Clients[0] // web
 				signer.ID, signer.Scopes, signer.JWKS, signer.RequireSignedRequestObject = "signer", []string{"openid", "email"}, public, true
-				c.Clients = append(c.Clients, signer)
+				both := c.Clients[0]
+				both.ID, both.Scopes, both.GrantTypes = "hybrid", signer.Scopes, []string{"authorization_code", "implicit"}
+				both.ResponseTypes, c.ResponseTypes = []string{"code id_token"}, []string{"code id_token"}
+				c.Clients = append(c.Clients, signer, both)
 			})
 			cases := strings.Fields(node(t, h.env(), script, "-list"))
 			if len(cases) < 5 {
