@@ -296,14 +296,18 @@ var descriptions = map[string]string{
 }
 
 // issue stores the grant and its code in one commit, and sends the browser to the
-// client with the code (RFC 6749 §4.1.2), and an ID token if that is asked for. If that answers a consent page, the answer and
-// what is remembered of it are part of the same commit.
+// client with the code (RFC 6749 §4.1.2), and an ID token if that is asked for. If that answers
+// a consent page, the answer and what is remembered of it are part of the same commit.
 func (a *authorization) issue(ctx context.Context, user *User, scopes []string, page *answeredPage) (*AuthorizationResponse, error) {
 	request := a.engineRequest()
 	expiresAt := request.CodeExpiresAt.Add(a.accessTokenLifetime(a.client))
 	if slices.Contains(grantTypesOf(a.client), grantRefreshToken) && a.config.IssueRefreshToken(a.client, scopes) {
 		expiresAt = a.at.Add(a.refreshTokenLifetime(a.client))
 	}
+	// A used code is remembered for as long as anything that it yielded may live, so that
+	// its replay is noticed while that matters.
+	request.CodeKeptUntil = expiresAt
+	expiresAt = a.rememberSession(user, expiresAt)
 	grant := &storage.Grant{
 		ID:                   storage.NewGrantID(expiresAt),
 		ClientID:             a.client.ID,
@@ -319,13 +323,15 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 	}
 	if a.asksOpenID() {
 		grant.Claims, grant.ClaimsLocales = a.claims.json(), once(a.params, "claims_locales")
+		grant.SessionID = user.SessionID
 	}
 	request.Scopes = scopes
-	// A used code is remembered for as long as anything that it yielded may live, so that
-	// its replay is noticed while that matters.
-	request.CodeKeptUntil = expiresAt
-	answer, write := url.Values{}, &storage.Write{At: a.at} // of an ID token alone there is no grant
-	if a.asksFor(responseCode) {
+	answer, write := url.Values{}, &storage.Write{At: a.at}
+	if !a.asksFor(responseCode) {
+		if a.joinsSession(user) { // otherwise nothing is left of an ID token alone
+			write.Grants = []storage.Grant{*grant}
+		}
+	} else {
 		code, w, err := a.engine.IssueCode(ctx, request, grant)
 		if err != nil {
 			return a.refuse(ctx, a.fromEngine(err), user.Subject), nil
@@ -336,7 +342,7 @@ func (a *authorization) issue(ctx context.Context, user *User, scopes []string, 
 	if refused := a.addIDToken(ctx, grant, answer); refused != nil {
 		return a.refuse(ctx, refused, user.Subject), nil
 	}
-	write.Unended = []storage.Unended{{Subject: user.Subject, ClientID: a.client.ID, Since: a.unendedSince}}
+	write.Unended = a.unended(user)
 	a.consumePushed(write)
 	response, refused := a.redirect(ctx, answer)
 	if refused != nil {

@@ -9,7 +9,9 @@ import (
 // bounded is ctx with the time that one request may wait for the store. release frees
 // what that took.
 func (s *Server) bounded(ctx context.Context) (_ context.Context, release func()) {
-	b := &boundedContext{Context: ctx, deadline: time.Now().Add(s.config.StorageTimeout)}
+	now := time.Now()
+	s.lookForLogouts(now)
+	b := &boundedContext{Context: ctx, deadline: now.Add(s.config.StorageTimeout)}
 	return b, b.release
 }
 

@@ -247,6 +247,7 @@ func (s *Server) checkClient(c *Client) error {
 			fault("PostLogoutRedirectURIs", "%q: %v", raw, err)
 		}
 	}
+	s.checkLogoutClient(c, fault)
 	s.checkBackchannel(c, grants, fault)
 	s.checkEncryption(c, fault)
 	s.checkRequestObjects(c, usesCode && len(c.RedirectURIs) > 0, fault)

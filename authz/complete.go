@@ -75,6 +75,9 @@ func (c *Config) complete() error {
 	if c.Logout != nil && !c.openID() {
 		fault("Logout", "is set, but OpenID Connect is off; add the scope openid to Scopes")
 	}
+	if c.Sessions && !c.openID() {
+		fault("Sessions", "is set, but OpenID Connect is off; add the scope openid to Scopes")
+	}
 	c.ClaimsSupported = slices.Clone(c.ClaimsSupported)
 	if c.KeyRotation == 0 {
 		c.KeyRotation = 90 * 24 * time.Hour
@@ -156,6 +159,7 @@ func (l *Lifetimes) complete(fault func(field, format string, args ...any)) {
 	bound("BackchannelAuthentication", &l.BackchannelAuthentication, 5*time.Minute, maxBackchannelAuthentication)
 	bound("AccessToken", &l.AccessToken, time.Hour, maxAccessToken)
 	bound("IDToken", &l.IDToken, time.Hour, maxAccessToken)
+	bound("Session", &l.Session, 30*24*time.Hour, maxRefreshToken)
 	bound("RefreshToken", &l.RefreshToken, 365*24*time.Hour, maxRefreshToken)
 	switch {
 	case l.RefreshTokenIdle == 0:

@@ -49,8 +49,21 @@ type Config struct {
 
 	// Logout ends the host's session at this browser, for clients that sign users out
 	// (OpenID Connect RP-Initiated Logout 1.0), which is off while it is nil. It may set and
-	// clear cookies, and writes nothing else.
+	// clear cookies, and writes nothing else. Where User.SessionID names the session, other
+	// clients that the user has signed in to from there are told. A host whose own pages sign
+	// users out calls RevokeSession there, to the same effect.
 	Logout func(w http.ResponseWriter, r *http.Request) error
+
+	// Sessions says that every User whom Login returns has a SessionID, so that clients may rely
+	// on being told which session has ended. Without it a SessionID has its effect all the same,
+	// but clients are not promised one.
+	Sessions bool
+
+	// UserActive tells whether a user may still use what they have authorized: false for an
+	// account that is closed or locked. It is asked at every refresh, token exchange and UserInfo
+	// request; when it says no, the request is refused and the grant revoked. An error makes the
+	// request fail with server_error. Nil takes all users for active.
+	UserActive func(ctx context.Context, subject string) (bool, error)
 
 	// Scopes are all scopes of this server, with their descriptions.
 	Scopes Scopes
@@ -280,7 +293,8 @@ type Config struct {
 	DPoPNonces bool
 
 	// HTTPClient fetches what clients name by URL, their key sets, metadata documents and request
-	// objects, and tells them of answers (OpenID Connect CIBA Core §10.2).
+	// objects, and tells them of answers (OpenID Connect CIBA Core §10.2) and of logouts
+	// (Client.BackchannelLogoutURI).
 	// Nil for one that connects to public addresses only. One of the host's has to see to
 	// that itself; redirects are not followed either way.
 	HTTPClient *http.Client
@@ -322,6 +336,11 @@ type Lifetimes struct {
 	// and be given the same answer. Default 30 s, at most 5 minutes; negative for
 	// none.
 	RefreshGrace time.Duration
+
+	// Session is how long a session of the host's may last (User.SessionID). For that long
+	// after a sign-in, a client that wants to be told is told when the session ends, even if
+	// it holds no token any more. Default 30 days.
+	Session time.Duration
 
 	// Consent is how long a user's consent is remembered. Default until withdrawn;
 	// negative for not at all.

@@ -25,8 +25,9 @@
 // Every hook is a function in Config, and every one but Login may be left nil.
 // Consent decides whether the user is asked, Claims adds claims to access tokens,
 // UserClaims tells clients about users who sign in (OpenID Connect, with the scope openid),
-// IssueRefreshToken is the refresh rule, and Events hears what happens. TokenExchange,
-// JWTBearer, BackchannelAuthentication, Registration and ClientIDMetadata let in what is off without them.
+// Logout signs them out, UserActive tells who still is a user, IssueRefreshToken is the refresh
+// rule, and Events hears what happens. TokenExchange, JWTBearer, BackchannelAuthentication,
+// Registration and ClientIDMetadata let in what is off without them.
 // [ProfileMCP] and [ProfileStrict] are configurations to begin with.
 //
 // # Protocol methods
@@ -39,7 +40,7 @@
 //
 // # What the host can do
 //
-// [Server.RevokeUser], [Server.RevokeGrant] and [Server.Disconnect] end
+// [Server.RevokeUser], [Server.RevokeSession], [Server.RevokeGrant] and [Server.Disconnect] end
 // authorizations; [Server.Consents] lists them; [Server.RegisterClient] adds clients;
 // [Server.VerifyAccessToken] checks an access token in the same process;
 // [Server.CompleteBackchannelAuthentication] files what a user has said to a client that asked

@@ -10,19 +10,27 @@ import (
 // RevokeGrant ends one authorization with everything that follows from it: codes,
 // refresh tokens, access tokens. Signed access tokens are refused at once in this
 // process and wherever they are introspected; a resource server that only checks
-// signatures accepts them until they expire.
+// signatures accepts them until they expire. No client is told: the user has not signed out.
 func (s *Server) RevokeGrant(ctx context.Context, grantID string) error {
 	return s.end(ctx, storage.Revocation{GrantID: grantID, Reason: "revoked_by_host"})
 }
 
 // RevokeUser ends every authorization that a user has given, and forgets what they
-// agreed to: for a password change, a closed account, a lost device.
+// agreed to: for a password change, a closed account, a lost device. Clients that the user has
+// signed in to are told that all of the user's sessions have ended, if they have a
+// BackchannelLogoutURI.
 func (s *Server) RevokeUser(ctx context.Context, subject string) error {
-	return s.end(ctx, storage.Revocation{Subject: subject, Reason: "revoked_by_host"})
+	if subject == "" {
+		return errors.New("authz: nothing to revoke: the subject is empty")
+	}
+	ctx, release := s.bounded(ctx)
+	defer release()
+	return s.endUser(ctx, storage.Revocation{Subject: subject, Reason: "revoked_by_host"})
 }
 
 // Disconnect ends every authorization that a user has given to one client, and
-// forgets what they agreed to: the button beside an entry of [Server.Consents].
+// forgets what they agreed to: the button beside an entry of [Server.Consents]. The client is
+// not told: the user has not signed out.
 func (s *Server) Disconnect(ctx context.Context, subject, clientID string) error {
 	if clientID == "" {
 		return errors.New("authz: Disconnect without a client ID; use RevokeUser to end all of a user's authorizations")

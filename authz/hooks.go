@@ -20,6 +20,13 @@ type User struct {
 	// about to connect; Subject is shown if it is empty.
 	Name string
 
+	// SessionID is the host's name of the session that the user has at this browser; empty for
+	// none. With it, clients are told when that session ends, and no other of the user's
+	// (OpenID Connect Back-Channel Logout 1.0, Front-Channel Logout 1.0). It has to be another
+	// after the user has signed out. Clients see only a digest of it, but it is stored: give no
+	// secret, such as the session's cookie, but a random name beside it. Up to 512 bytes of text.
+	SessionID string
+
 	// AuthTime is when the user signed in; zero if the host does not know. ACR and
 	// AMR say how (RFC 9068 §2.2.1).
 	AuthTime time.Time
@@ -133,6 +140,8 @@ const (
 	ClientNotified       EventType = "client_notified"     // that its user has answered (OpenID Connect CIBA Core §10.2)
 	ClientNotNotified    EventType = "client_not_notified" // though it was tried: it finds out by polling
 	SignedOut            EventType = "signed_out"          // at the wish of a client
+	LogoutDelivered      EventType = "logout_delivered"    // a client was told, and has accepted it
+	LogoutFailed         EventType = "logout_failed"       // it was not, and is not tried again
 	KeyRotated           EventType = "key_rotated"         // a key was made; Reason is its algorithm
 	ClientRegistered     EventType = "client_registered"
 	ClientUpdated        EventType = "client_updated" // by itself (RFC 7592 §2.2)

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -133,6 +132,7 @@ type idTokenClaims struct {
 	Issuer   string          `json:"iss"`
 	Subject  string          `json:"sub"`
 	Audience foreignAudience `json:"aud"`
+	Session  string          `json:"sid"`
 }
 
 // readIDToken reads an ID token that this server has issued, however long ago; what is none
@@ -219,12 +219,19 @@ func (p *tokenPolicy) addIDToken(ctx context.Context, issued *engine.Issued) *Er
 	if len(issued.Grant.AMR) > 0 {
 		claims["amr"] = issued.Grant.AMR
 	}
+	sid, refused := p.sidFor(p.client, issued.Grant.Subject, issued.Grant.SessionID)
+	if refused != nil {
+		return refused
+	}
+	if sid != "" { // Back-Channel Logout §2.1
+		claims["sid"] = sid
+	}
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return broken("claims_unencodable", err)
 	}
 	if !slices.Contains(p.config.SigningAlgorithms, algorithm) { // it was when the client was registered
-		return broken("id_token_alg_gone", fmt.Errorf("client %q has IDTokenSignedResponseAlg %q, which is not in Config.SigningAlgorithms; add it there, or change the client", p.client.ID, algorithm))
+		return idTokenAlgGone(p.client)
 	}
 	signed, err := p.keys.Sign(ctx, algorithm, idTokenType, payload)
 	if err != nil {

@@ -73,6 +73,9 @@ func (s *Server) whoIs(r *http.Request) (*User, *loginRedirect, error) {
 	case !subject(user.Subject):
 		return nil, nil, errors.New("the Login hook returned a User whose Subject is empty or not text; put the account's lasting ID there")
 	}
+	if err := s.config.checkSessionID(user.SessionID); err != nil {
+		return nil, nil, err
+	}
 	return user, nil, nil
 }
 

@@ -28,7 +28,7 @@ type LogoutRequest struct {
 	Address netip.Addr
 }
 
-// LogoutResponse says what to show: exactly one field is set.
+// LogoutResponse says what to show: Redirect, Confirm or Done, and exactly one of them.
 type LogoutResponse struct {
 	// Redirect is where to send the browser, with status 303: back to the client.
 	Redirect string
@@ -38,6 +38,11 @@ type LogoutResponse struct {
 
 	// Done tells to show that the user is signed out here.
 	Done bool
+
+	// Frames are pages of clients to open in frames first, which end the user's sessions
+	// there (OpenID Connect Front-Channel Logout §3). With them, a page has to be shown even if
+	// there is a Redirect, and goes on there.
+	Frames []LogoutFrame
 }
 
 // LogoutPrompt is what the page shows that asks whether to sign out. Whoever sent the browser
@@ -54,6 +59,7 @@ type LogoutPrompt struct {
 type logoutState struct {
 	client   *Client // nil if none was named
 	subject  string  // that the ID token is about; empty if there is no good one
+	session  string  // its sid; empty if it has none
 	redirect string  // where the browser goes afterwards; empty for the page here
 }
 
@@ -87,13 +93,19 @@ func (s *Server) EndSession(ctx context.Context, req *LogoutRequest) (*LogoutRes
 	return &LogoutResponse{Confirm: prompt}, nil
 }
 
-// means reports whether the ID token is about this user, whatever the client calls them.
+// means reports whether the ID token is about this user, whatever the client calls them, and, if it
+// says so, about the session at this browser. A client may mean one that has ended, or one
+// elsewhere; who is asked then knows.
 func (s *Server) means(l *logoutState, user *User) (bool, *Error) {
 	if l.subject == "" {
 		return false, nil
 	}
 	known, refused := s.subjectFor(l.client, user.Subject)
-	return known == l.subject, refused
+	if refused != nil || known != l.subject || l.session == "" {
+		return known == l.subject, refused
+	}
+	sid, refused := s.sidFor(l.client, user.Subject, user.SessionID)
+	return sid == l.session, refused
 }
 
 func (l *logoutState) clientID() string {
@@ -139,7 +151,7 @@ func (s *Server) checkLogout(ctx context.Context, params url.Values, from netip.
 			return l, failed(invalidRequest, "client_unknown", "The application that sent you here is not known to this server.")
 		}
 	}
-	l.subject = said.Subject
+	l.subject, l.session = said.Subject, said.Session
 	to := params.Get("post_logout_redirect_uri")
 	switch {
 	case to == "":
@@ -215,13 +227,28 @@ func (s *Server) SubmitLogout(ctx context.Context, w http.ResponseWriter, sub *C
 	return s.signOut(ctx, w, sub.HTTP, l, user)
 }
 
-// signOut has the host end its session.
+// signOut ends what the user has signed in to from here, and then has the host end its session.
+// In this order, because a user whose session has ended cannot be told on any more if the store
+// fails; the other way round the user tries again.
 func (s *Server) signOut(ctx context.Context, w http.ResponseWriter, r *http.Request, l *logoutState, user *User) (*LogoutResponse, error) {
+	var clients []signedInTo
+	var err error
+	if user.SessionID != "" {
+		if clients, err = s.endSession(ctx, user.Subject, user.SessionID); err != nil {
+			return nil, s.report(ctx, unavailable(err), l.clientID(), user.Subject)
+		}
+	}
+	frames, refused := s.logoutFrames(clients, user.Subject, user.SessionID)
+	if refused != nil {
+		return nil, s.report(ctx, refused, l.clientID(), user.Subject)
+	}
 	if err := s.config.Logout(w, r); err != nil {
 		return nil, s.report(ctx, broken("logout_hook_failed", err), l.clientID(), user.Subject)
 	}
 	s.emit(ctx, Event{Type: SignedOut, ClientID: l.clientID(), Subject: user.Subject})
-	return l.done(), nil
+	response := l.done()
+	response.Frames = frames
+	return response, nil
 }
 
 // checkPostLogoutRedirectURI says what is wrong with such a URI as a registration: §3.1 has it

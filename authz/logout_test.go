@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grantor-oauth/grantor/authz"
+	"github.com/grantor-oauth/grantor/storage/memory"
 )
 
 const goodbye = "https://web.example/bye"
@@ -23,8 +24,13 @@ type leaver struct {
 
 func newLeaver(t testing.TB, configure ...func(*authz.Config)) *leaver {
 	t.Helper()
+	return newLeaverOn(t, newProbe(memory.New()), configure...)
+}
+
+func newLeaverOn(t testing.TB, store *probe, configure ...func(*authz.Config)) *leaver {
+	t.Helper()
 	l := &leaver{}
-	l.server = newOpenID(t, append([]func(*authz.Config){func(c *authz.Config) {
+	l.server = newOpenIDOn(t, store, append([]func(*authz.Config){func(c *authz.Config) {
 		c.Logout = func(w http.ResponseWriter, r *http.Request) error {
 			if l.fails != nil {
 				return l.fails

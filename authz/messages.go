@@ -194,8 +194,14 @@ type Metadata struct {
 	RequireSignedRequestObject             bool     `json:"require_signed_request_object,omitempty"`
 
 	// OpenID Connect Discovery §3, for servers that have it on.
-	UserInfoEndpoint                 string   `json:"userinfo_endpoint,omitempty"`
-	EndSessionEndpoint               string   `json:"end_session_endpoint,omitempty"` // RP-Initiated Logout §2.1
+	UserInfoEndpoint   string `json:"userinfo_endpoint,omitempty"`
+	EndSessionEndpoint string `json:"end_session_endpoint,omitempty"` // RP-Initiated Logout §2.1
+	// Back-Channel Logout §2.1, Front-Channel Logout §3.
+	BackchannelLogoutSupported         bool `json:"backchannel_logout_supported,omitempty"`
+	BackchannelLogoutSessionSupported  bool `json:"backchannel_logout_session_supported,omitempty"`
+	FrontchannelLogoutSupported        bool `json:"frontchannel_logout_supported,omitempty"`
+	FrontchannelLogoutSessionSupported bool `json:"frontchannel_logout_session_supported,omitempty"`
+
 	SubjectTypesSupported            []string `json:"subject_types_supported,omitempty"`
 	IDTokenSigningAlgValuesSupported []string `json:"id_token_signing_alg_values_supported,omitempty"`
 	UserInfoSigningAlgValueSupported []string `json:"userinfo_signing_alg_values_supported,omitempty"`

@@ -114,6 +114,11 @@ func (s *Server) describeOpenID(m *Metadata, base string) {
 	m.ClaimTypesSupported = []string{"normal"}
 	m.ClaimsSupported = append([]string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr"}, s.config.ClaimsSupported...)
 	m.ClaimsParameterSupported = true
+	m.BackchannelLogoutSupported, m.BackchannelLogoutSessionSupported = true, s.config.Sessions
+	m.FrontchannelLogoutSupported, m.FrontchannelLogoutSessionSupported = s.frontChannel(), s.frontChannel()
+	if s.config.Sessions {
+		m.ClaimsSupported = append(m.ClaimsSupported, "sid")
+	}
 	m.PromptValuesSupported = s.promptValues()
 	if s.config.Logout != nil {
 		m.EndSessionEndpoint = base + "/logout"

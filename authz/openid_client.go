@@ -47,6 +47,9 @@ func (s *Server) openIDMetadata(m clientMetadata, c *Client) (err *Error) {
 			return badMetadata("post_logout_redirect_uris", "holds one that cannot be used")
 		}
 	}
+	if err := s.logoutMetadata(m, c); err != nil {
+		return err
+	}
 	if c.InitiateLoginURI, err = m.text("initiate_login_uri", maxMetadataURL); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/grantor-oauth/grantor/authz"
+	"github.com/grantor-oauth/grantor/storage/memory"
 )
 
 // people is what the host knows of its users.
@@ -44,7 +45,12 @@ func withOpenID(c *authz.Config) {
 // newOpenID is a server whose clients may ask who the user is.
 func newOpenID(t testing.TB, configure ...func(*authz.Config)) *server {
 	t.Helper()
-	s := newServer(t, append([]func(*authz.Config){withOpenID}, configure...)...)
+	return newOpenIDOn(t, newProbe(memory.New()), configure...)
+}
+
+func newOpenIDOn(t testing.TB, store *probe, configure ...func(*authz.Config)) *server {
+	t.Helper()
+	s := newServerOn(t, store, append([]func(*authz.Config){withOpenID}, configure...)...)
 	for _, id := range []string{web, spa, first} {
 		s.change(t, id, func(c *authz.Client) { c.Scopes = append(c.Scopes, "openid", "profile", "email", "phone") })
 	}

@@ -36,6 +36,9 @@ func (s *Server) refresh(ctx context.Context, p *tokenPolicy, r *engine.TokenReq
 	if refused != nil {
 		return nil, refused
 	}
+	if refused := s.activeAtRefresh(ctx, token.GrantID); refused != nil {
+		return nil, refused
+	}
 	if !token.ConsumedAt.IsZero() {
 		return s.refreshAgain(ctx, p, r, presented, token)
 	}

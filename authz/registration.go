@@ -133,6 +133,12 @@ type ClientInformation struct {
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	InitiateLoginURI       string   `json:"initiate_login_uri,omitempty"`
 
+	// Back-Channel Logout §2.2, Front-Channel Logout §2.
+	BackchannelLogoutURI              string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSessionRequired  bool   `json:"backchannel_logout_session_required,omitempty"`
+	FrontchannelLogoutURI             string `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSessionRequired bool   `json:"frontchannel_logout_session_required,omitempty"`
+
 	// OpenID Connect CIBA Core §4.
 	BackchannelTokenDeliveryMode               string `json:"backchannel_token_delivery_mode,omitempty"`
 	BackchannelClientNotificationEndpoint      string `json:"backchannel_client_notification_endpoint,omitempty"`
@@ -326,6 +332,8 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		i.IDTokenSignedResponseAlg, i.UserInfoSignedResponseAlg = s.config.idTokenAlg(c), c.UserInfoSignedResponseAlg
 		i.IDTokenEncryptedResponseAlg, i.IDTokenEncryptedResponseEnc = c.IDTokenEncryptedResponseAlg, c.IDTokenEncryptedResponseEnc
 		i.UserInfoEncryptedResponseAlg, i.UserInfoEncryptedResponseEnc = c.UserInfoEncryptedResponseAlg, c.UserInfoEncryptedResponseEnc
+		i.BackchannelLogoutURI, i.BackchannelLogoutSessionRequired = c.BackchannelLogoutURI, c.BackchannelLogoutSessionRequired
+		i.FrontchannelLogoutURI, i.FrontchannelLogoutSessionRequired = c.FrontchannelLogoutURI, c.FrontchannelLogoutSessionRequired
 		i.PostLogoutRedirectURIs, i.InitiateLoginURI = c.PostLogoutRedirectURIs, c.InitiateLoginURI
 		i.DefaultMaxAge = int64(c.DefaultMaxAge / time.Second)
 		i.SubjectType, i.SectorIdentifierURI = c.SubjectType, c.SectorIdentifierURI

@@ -21,8 +21,8 @@ import (
 
 // Server is the authorization server. Its methods take protocol requests and
 // return protocol answers; package handlers puts HTTP around them. They may be
-// called from many goroutines at once. A Server holds no lasting goroutine and
-// nothing to close.
+// called from many goroutines at once. A Server holds no lasting goroutine and nothing
+// to close (see [Server.DeliverLogouts]).
 type Server struct {
 	config  Config
 	log     *slog.Logger
@@ -55,6 +55,7 @@ type Server struct {
 	sectors       *fetch.Fetcher
 
 	requestDocuments *requestDocuments
+	deliveries       deliveries
 	notifications    *notifications
 }
 
@@ -85,6 +86,7 @@ func New(config Config) (*Server, error) {
 	s.issuerKeys = newClientKeys(fetch.New(config.HTTPClient), s.now)
 	s.sectors = fetch.New(config.HTTPClient)
 	s.requestDocuments = newRequestDocuments(config.HTTPClient, s.now)
+	s.deliveries.fetcher = fetch.New(config.HTTPClient)
 	s.notifications = newNotifications(fetch.New(config.HTTPClient))
 	s.documents = s.newDocuments()
 	issuer, _ := url.Parse(config.Issuer)
@@ -136,6 +138,7 @@ func New(config Config) (*Server, error) {
 		NewCredential:   newCredential,
 		DigestOf:        digestOf,
 	})
+	s.lookForLogouts(time.Now()) // those of the process before
 	return s, nil
 }
 

@@ -142,6 +142,11 @@ func (p *probe) ListConsents(ctx context.Context, subject, after string, limit i
 	})
 }
 
+// ListNotices is not counted: the server looks now and then, beside the requests.
+func (p *probe) ListNotices(ctx context.Context, before string, limit int) ([]storage.Notice, error) {
+	return p.inner.ListNotices(ctx, before, limit)
+}
+
 func (p *probe) Keys(ctx context.Context) (*storage.KeyRing, error) {
 	return read(p, "Keys", func() (*storage.KeyRing, error) { return p.inner.Keys(ctx) })
 }

@@ -68,6 +68,11 @@ func (p *tokenPolicy) exchangedOwn(ctx context.Context, name, presented string) 
 	case err != nil:
 		return nil, unavailable(err)
 	}
+	if yes, refused := p.active(ctx, found.grant); refused != nil {
+		return nil, refused
+	} else if !yes {
+		return nil, badExchange(name + "_" + reasonUserInactive)
+	}
 	return &exchangedToken{Token: found.token, grant: found.grant}, nil
 }
 

@@ -48,6 +48,11 @@ func (s *Server) userInfo(ctx context.Context, accessToken string) (*UserInfo, s
 		e.Status = http.StatusForbidden // RFC 6750 §3.1
 		return nil, token.ClientID, e
 	}
+	if yes, refused := s.active(ctx, grant); refused != nil {
+		return nil, token.ClientID, refused
+	} else if !yes {
+		return nil, token.ClientID, failed(invalidBearer, reasonUserInactive, "The access token is invalid, expired or revoked.")
+	}
 	client, _, err := s.findClient(ctx, token.ClientID, netip.Addr{})
 	if err != nil {
 		return nil, token.ClientID, unavailable(err)

@@ -11,6 +11,10 @@ import (
 // LogoutPage is what the pages of the end session endpoint show. With Confirm it asks: its
 // form is a POST to Action with the hidden field interaction and decision, which is allow or
 // deny. Without it, it says that the user is signed out.
+//
+// A page of the host's own has to open the Frames, if there are any, in frames of its own (OpenID
+// Connect Front-Channel Logout §3), let its Content-Security-Policy allow their origins in
+// frame-src, and go on to Redirect, if there is one, when they have been opened.
 type LogoutPage struct {
 	*authz.LogoutResponse
 
@@ -82,7 +86,7 @@ func (e *endpoint) logoutDecision(w http.ResponseWriter, r *http.Request, params
 
 // answerLogout sends the browser back to the client, or shows a page.
 func (e *endpoint) answerLogout(w http.ResponseWriter, r *http.Request, response *authz.LogoutResponse) error {
-	if response.Redirect != "" {
+	if response.Redirect != "" && len(response.Frames) == 0 {
 		w.Header().Set("Location", response.Redirect)
 		w.WriteHeader(http.StatusSeeOther) // RFC 9700 §4.12
 		return nil
@@ -98,8 +102,16 @@ func (e *endpoint) answerLogout(w http.ResponseWriter, r *http.Request, response
 		e.logoutPage(w, r, page)
 		return nil
 	}
-	return e.pages.write(w, "logout.html", http.StatusOK, &logoutView{
+	csp := e.pages.csp
+	for i, frame := range response.Frames {
+		if i == 0 {
+			csp += "; frame-src"
+		}
+		csp += " " + frame.Origin
+	}
+	return e.pages.writeWith(w, csp, "logout.html", http.StatusOK, &logoutView{
 		LogoutPage: page, Look: e.pages.look, Style: e.pages.style, AccountInitial: initial(page.Account),
+		Host: hostOf(response.Redirect), Next: template.URL(response.Redirect),
 	})
 }
 
@@ -110,4 +122,8 @@ type logoutView struct {
 	Style template.CSS
 
 	AccountInitial string
+
+	// Next is where to go on, a registered URI, and Host where that is, if it can be named.
+	Next template.URL
+	Host string
 }

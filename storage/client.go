@@ -112,6 +112,19 @@ type Client struct {
 	// compared byte for byte (OpenID Connect RP-Initiated Logout §3.1).
 	PostLogoutRedirectURIs []string `cbor:"65,keyasint,omitempty" json:"post_logout_redirect_uris,omitempty"`
 
+	// BackchannelLogoutURI is where this server tells the client that a user has signed out:
+	// an https URL, or http for loopback (OpenID Connect Back-Channel Logout §2.2).
+	// BackchannelLogoutSessionRequired demands to be told which of the user's sessions.
+	BackchannelLogoutURI             string `cbor:"70,keyasint,omitempty" json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSessionRequired bool   `cbor:"71,keyasint,omitempty" json:"backchannel_logout_session_required,omitempty"`
+
+	// FrontchannelLogoutURI is a page of the client's that ends its session in the browser that
+	// opens it, with scheme, host and port of one of RedirectURIs (OpenID Connect Front-Channel
+	// Logout §2). Browsers that keep cookies from frames of other sites make it useless there; the
+	// back channel is better. FrontchannelLogoutSessionRequired demands to be told which session.
+	FrontchannelLogoutURI             string `cbor:"72,keyasint,omitempty" json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSessionRequired bool   `cbor:"73,keyasint,omitempty" json:"frontchannel_logout_session_required,omitempty"`
+
 	// InitiateLoginURI is where the client begins a sign-in that somebody else wants, such as
 	// the host's own list of applications: an https URL, to which the parameter iss is added
 	// (OpenID Connect Core §4).

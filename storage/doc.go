@@ -12,7 +12,8 @@
 // a refresh token or an opaque access token. A [Grant] is one authorization that
 // one user gave one client; codes and tokens point to it, so that ending it ends
 // them all with one write. A [Consent] is what the user agreed to, kept beyond
-// any one grant. A [KeyRing] holds the server's signing keys.
+// any one grant. A [Notice] is something that a client has yet to be told, such as that a
+// session has ended. A [KeyRing] holds the server's signing keys.
 //
 // No record holds a usable credential. Codes and tokens are filed under their
 // [Digest], client secrets as a [Secret], signing keys as bytes that the server
@@ -78,6 +79,9 @@
 // NewGrantID(present)[:12]. A record whose own ExpiresAt is later than that stamp is kept
 // until then. A used-up refresh token keeps its place all that time: that is what lets the
 // server recognise a stolen one.
+//
+// Notices alone do not expire. Their IDs begin with the time at which they are due, so those
+// that are due are a range at the left edge as well, and whoever deals with one removes it.
 //
 // # Testing a backend
 //

@@ -30,6 +30,10 @@ type Grant struct {
 	Claims        []byte `cbor:"14,keyasint,omitempty"`
 	ClaimsLocales string `cbor:"15,keyasint,omitempty"`
 
+	// SessionID is the host's name of the browser session in which the user granted this;
+	// empty for none (OpenID Connect Back-Channel Logout §2.3).
+	SessionID string `cbor:"16,keyasint,omitempty"`
+
 	// AuthTime, ACR and AMR tell how the user had signed in (RFC 9068 §2.2.1).
 	AuthTime time.Time `cbor:"6,keyasint,omitempty"`
 	ACR      string    `cbor:"7,keyasint,omitempty"`
@@ -54,6 +58,18 @@ func NewGrantID(expiresAt time.Time) string {
 	copy(id[:6], d[:6])
 	rand.Read(id[6:])
 	return hex.EncodeToString(id[:])
+}
+
+// stampOf is the time that an ID of NewGrantID begins with, zero if it is another.
+func stampOf(id string) time.Time {
+	var d Digest
+	if len(id) < 12 {
+		return time.Time{}
+	}
+	if _, err := hex.Decode(d[:6], []byte(id[:12])); err != nil {
+		return time.Time{}
+	}
+	return d.ExpiresAt()
 }
 
 // Consent is what a user has agreed to let a client do. It outlives grants, so

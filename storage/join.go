@@ -58,6 +58,10 @@ func (j *joined) ListConsents(ctx context.Context, subject, after string, limit 
 	return j.tokens.ListConsents(ctx, subject, after, limit)
 }
 
+func (j *joined) ListNotices(ctx context.Context, before string, limit int) ([]Notice, error) {
+	return j.tokens.ListNotices(ctx, before, limit)
+}
+
 func (j *joined) Commit(ctx context.Context, w Write) error {
 	if same(j.codes, j.tokens) {
 		return j.tokens.Commit(ctx, w)

@@ -52,7 +52,7 @@ type Codes interface {
 	Commit(ctx context.Context, w Write) error
 }
 
-// Tokens keeps tokens, the grants they belong to, and users' consents.
+// Tokens keeps tokens, the grants they belong to, users' consents, and notices.
 type Tokens interface {
 	// Token returns the record filed under d, used, revoked or neither, or
 	// ErrNotFound.
@@ -72,6 +72,10 @@ type Tokens interface {
 	// ListConsents returns up to limit consents of one subject whose ClientID sorts
 	// after the given one, in ascending order.
 	ListConsents(ctx context.Context, subject, after string, limit int) ([]Consent, error)
+
+	// ListNotices returns up to limit notices whose ID sorts (by bytes) before the given
+	// one, in ascending order: those that are due first come first. See [NoticesDue].
+	ListNotices(ctx context.Context, before string, limit int) ([]Notice, error)
 
 	// Commit applies w whole or not at all; see [Write]. A backend that keeps
 	// everything but codes will be given Writes without ConsumeCodes and Codes.

@@ -9,8 +9,8 @@ import (
 // one transaction: all of it happens, or none.
 //
 // The order of judgement decides which error is reported: ConsumeCodes,
-// ConsumeTokens, Live, Unended, then what is to be added (Codes, Grants, Tokens), each
-// list from its beginning; the first condition that fails is the answer. Consents and
+// ConsumeTokens, Live, Unended, TakeNotices, then what is to be added (Codes, Grants, Tokens,
+// Notices), each list from its beginning; the first condition that fails is the answer. Consents and
 // Revoke cannot fail. Only what was stored before counts: a Write may add a grant and
 // name it in a Token, but it may not add and consume the same record, nor hope to find
 // in Live what it adds.
@@ -39,12 +39,20 @@ type Write struct {
 	// slip through when all of a user's authorizations are ended.
 	Unended []Unended
 
+	// TakeNotices removes these notices, by ID: ErrNotFound if there is none, or it is named
+	// twice. That is how one of several servers gets to deliver it.
+	TakeNotices []string
+
 	// Codes, Grants and Tokens are added: ErrExists if one is there already, or is
 	// named twice. A stored record that has expired makes room for a new one, whether or
 	// not it has been swept.
 	Codes  []Code
 	Grants []Grant
 	Tokens []Token
+
+	// Notices are added: ErrExists if there is one with the same ID, or it is named twice.
+	// They do not expire: a Write takes them away in the end.
+	Notices []Notice
 
 	// Consents replace what is stored for the same subject and client.
 	Consents []Consent

@@ -40,6 +40,7 @@ type Server struct {
 
 	mu     sync.Mutex
 	user   *authz.User
+	named  bool // sessions are: Config.Sessions
 	scopes []string
 }
 
@@ -61,7 +62,7 @@ func New(t testing.TB, configure ...func(*authz.Config)) *Server {
 	if config.Storage == nil {
 		config.Storage = memory.New()
 	}
-	s.Store = config.Storage
+	s.Store, s.named = config.Storage, config.Sessions
 	for scope := range config.Scopes {
 		s.scopes = append(s.scopes, scope)
 	}
@@ -78,13 +79,17 @@ func New(t testing.TB, configure ...func(*authz.Config)) *Server {
 	return s
 }
 
-// SignIn makes this user the one at the browser; an empty subject, nobody.
+// SignIn makes this user the one at the browser; an empty subject, nobody. With Config.Sessions each
+// call begins another session.
 func (s *Server) SignIn(subject string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.user = nil
 	if subject != "" {
 		s.user = &authz.User{Subject: subject, Name: subject, AuthTime: s.Clock.Now()}
+		if s.named {
+			s.user.SessionID = rand.Text()
+		}
 	}
 }
 

@@ -1,9 +1,12 @@
 package authztest_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,5 +140,23 @@ func TestParallel(t *testing.T) {
 				as.AccessToken(t, "read")
 			}
 		})
+	}
+}
+
+// With Config.Sessions each SignIn begins a session of its own.
+func TestSignIn_sessions(t *testing.T) {
+	as := authztest.New(t, func(c *authz.Config) {
+		c.Scopes["openid"] = "Sign in"
+		c.Sessions = true
+	})
+	seen := map[string]bool{}
+	for range 2 {
+		as.SignIn("ana")
+		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(as.Tokens(t, "openid").IDToken, ".")[1])
+		var said struct{ Sid string }
+		if err != nil || json.Unmarshal(payload, &said) != nil || said.Sid == "" || seen[said.Sid] {
+			t.Errorf("%s, %v", payload, err)
+		}
+		seen[said.Sid] = true
 	}
 }

@@ -56,6 +56,11 @@ func (s *Store) Consent(ctx context.Context, subject, clientID string) (*storage
 	return do(ctx, s, "Consent", func() (*storage.Consent, error) { return s.inner.Consent(ctx, subject, clientID) })
 }
 
+// ListNotices is storage.Tokens.
+func (s *Store) ListNotices(ctx context.Context, before string, limit int) ([]storage.Notice, error) {
+	return do(ctx, s, "ListNotices", func() ([]storage.Notice, error) { return s.inner.ListNotices(ctx, before, limit) })
+}
+
 // ListConsents is storage.Tokens.
 func (s *Store) ListConsents(ctx context.Context, subject, after string, limit int) ([]storage.Consent, error) {
 	return do(ctx, s, "ListConsents", func() ([]storage.Consent, error) { return s.inner.ListConsents(ctx, subject, after, limit) })

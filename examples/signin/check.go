@@ -64,8 +64,11 @@ func play(ctx context.Context, out io.Writer) (err error) {
 		{"asked without a page, Pager says that she is still there: a new ID token, and the same sign-in", c.confirm},
 		{"one site does not take what Pager has said to the other", c.otherSite},
 		{"an answer to what nobody has asked is refused", c.unasked},
-		{"ana leaves Pager and ben signs in there: asked about ana, Pager says that she is gone", c.another},
+		{"ben signs in to Pager in ana's place: asked about ana, Pager says that she is gone", c.another},
 		{"nobody is signed in at Pager: the other site hears of it when it asks", c.gone},
+		{"ana signs out at Status, and is signed out at Pager and at Runbooks, where her browser has not been", c.together},
+		{"ana signs out at Pager, and is signed out at both sites", c.atPager},
+		{"what is no logout token for a site signs nobody out there", c.forged},
 	} {
 		if err := step.do(); err != nil {
 			return fmt.Errorf("NOT SO  %s: %w", step.is, err)
@@ -241,9 +244,6 @@ func (c *checker) unasked() error {
 }
 
 func (c *checker) another() error {
-	if _, _, err := c.open(http.MethodPost, c.pagerURL+"/leave", nil); err != nil {
-		return err
-	}
 	if page, body, err := c.open(http.MethodPost, c.pagerURL+"/login", url.Values{"user": {"ben"}, "password": {"crocus"}}); err != nil || page.StatusCode != http.StatusOK {
 		return fmt.Errorf("%.400s, %w", body, err)
 	}

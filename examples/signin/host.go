@@ -20,6 +20,9 @@ func newPager(pagerURL string, store storage.Store, clients ...authz.Client) (ht
 		},
 		Clients:         clients,
 		Login:           signedIn,
+		Sessions:        true, // each User has a SessionID, so that sites hear of its end
+		Logout:          signOut,
+		HTTPClient:      http.DefaultClient, // the sites are on this machine, which is out of bounds otherwise
 		UserClaims:      whatPagerKnows,
 		ClaimsSupported: []string{"name", "preferred_username", "email", "email_verified"},
 	})
@@ -30,7 +33,7 @@ func newPager(pagerURL string, store storage.Store, clients ...authz.Client) (ht
 	handlers.Mount(mux, as, handlers.Options{Theme: handlers.Theme{Name: "Pager"}})
 	pages := http.NewServeMux()
 	pages.HandleFunc("/login", login(as.ReturnTo))
-	pages.HandleFunc("POST /leave", leave)
+	pages.HandleFunc("POST /leave", leave(as.RevokeSession))
 	pages.HandleFunc("GET /{$}", home)
 	mux.Handle("/", http.NewCrossOriginProtection().Handler(pages))
 	return mux, nil
@@ -40,6 +43,7 @@ func newPager(pagerURL string, store storage.Store, clients ...authz.Client) (ht
 func statusClient(url string, secret storage.Secret) authz.Client {
 	return authz.Client{
 		ID: "status", Name: "Status", RedirectURIs: []string{url + "/callback"}, Secrets: []storage.Secret{secret},
+		BackchannelLogoutURI: url + "/signed-out", PostLogoutRedirectURIs: []string{url + "/"},
 		Scopes: []string{"openid", "profile", "email"}, FirstParty: true,
 	}
 }
@@ -49,6 +53,7 @@ func statusClient(url string, secret storage.Secret) authz.Client {
 func runbooksClient(url, keys string) authz.Client {
 	return authz.Client{
 		ID: "runbooks", Name: "Runbooks", RedirectURIs: []string{url + "/callback"},
+		BackchannelLogoutURI: url + "/signed-out", PostLogoutRedirectURIs: []string{url + "/"},
 		TokenEndpointAuthMethod: "private_key_jwt", JWKS: keys,
 		Scopes:                   []string{"openid", "profile"},
 		IDTokenSignedResponseAlg: "ES256", UserInfoSignedResponseAlg: "ES256",

@@ -1,6 +1,6 @@
 // Signin is "Sign in with Pager": an application with users, Pager, that tells two sites who
 // its users are (OpenID Connect), and the two sites. Who has signed in to one gets into the
-// other without a password.
+// other without a password, and who signs out at one is signed out at the other.
 //
 //	go run ./examples/signin           # then open http://127.0.0.1:8081/ and sign in
 //	go run ./examples/signin -check    # the same, and what is refused, over HTTP

@@ -16,8 +16,8 @@ type person struct {
 	SignedInAt, ConfirmedAt time.Time
 	IDToken, UserInfo       []claim
 
-	subject string // with the issuer, the one name that lasts (OpenID Connect Core §5.7)
-	hint    string // the ID token as it came
+	subject, sid string // with the issuer, the one name that lasts (OpenID Connect Core §5.7)
+	hint         string // the ID token as it came
 }
 
 // claim is one thing that Pager says.
@@ -25,7 +25,8 @@ type claim struct{ Name, Value string }
 
 func newPerson(raw string, idToken *oidc.IDToken, info *oidc.UserInfo) (*person, error) {
 	var said struct {
-		AuthTime int64 `json:"auth_time"`
+		AuthTime int64  `json:"auth_time"`
+		Session  string `json:"sid"`
 	}
 	var told struct{ Name string }
 	var inToken, inInfo map[string]json.RawMessage
@@ -42,7 +43,7 @@ func newPerson(raw string, idToken *oidc.IDToken, info *oidc.UserInfo) (*person,
 	}
 	return &person{
 		Name: told.Name, SignedInAt: time.Unix(said.AuthTime, 0), ConfirmedAt: idToken.IssuedAt,
-		IDToken: list(inToken), UserInfo: list(inInfo), subject: idToken.Subject, hint: raw,
+		IDToken: list(inToken), UserInfo: list(inInfo), subject: idToken.Subject, sid: said.Session, hint: raw,
 	}, nil
 }
 

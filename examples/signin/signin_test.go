@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/grantor-oauth/grantor/conformance/browser"
 	"github.com/grantor-oauth/grantor/storage/bolt"
@@ -15,7 +16,7 @@ func TestCheck(t *testing.T) {
 	if err := play(t.Context(), &out); err != nil {
 		t.Fatalf("%s%v", out.String(), err)
 	}
-	if got := strings.Count(out.String(), "ok  "); got != 8 {
+	if got := strings.Count(out.String(), "ok  "); got != 12 {
 		t.Errorf("%d steps:\n%s", got, out.String())
 	}
 	if strings.Contains(out.String(), "eyJ") { // as every JWT begins
@@ -58,11 +59,45 @@ func TestPages(t *testing.T) {
 	p.Visit(s.pagerURL + "/")
 	p.Click("button") // sign out of Pager
 	p.Await("document.body.textContent.includes('not signed in')")
+	nobodyAt(t, s.runbooks)
 	p.Visit(s.runbooks.url + "/")
-	p.Click("button")
-	p.Await("document.getElementById('notice')?.textContent.includes('not signed in there any more')")
+	p.Await("document.querySelector('form').action.endsWith('/signin')")
 	p.Screenshot("signin-gone")
+
+	// Out at one, out at the other.
+	for _, s := range []*site{s.runbooks, s.status} {
+		p.Visit(s.url + "/")
+		p.Click("button")
+		if s.name == "Runbooks" {
+			p.Await("document.querySelector('input[name=user]')")
+			p.Type("input[name=user]", "ana")
+			p.Type("input[name=password]", "tulip")
+			p.Click("button")
+		}
+		p.Await("document.getElementById('person')?.textContent === 'Ana Example'")
+	}
+	p.Click("#signout")
+	p.Await("document.title === 'Status' && !document.getElementById('person')")
+	nobodyAt(t, s.runbooks)
+	p.Visit(s.runbooks.url + "/")
+	p.Await("document.title === 'Runbooks' && !document.getElementById('person')")
 	if problems := p.Problems(); len(problems) > 0 {
 		t.Error(strings.Join(problems, "\n"))
+	}
+}
+
+// nobodyAt waits until a site was told that its users have signed out.
+func nobodyAt(t *testing.T, s *site) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		s.mu.Lock()
+		left := len(s.people)
+		s.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s was not told", s.name)
+		}
 	}
 }

@@ -30,6 +30,8 @@ type site struct {
 	provider *oidc.Provider
 	verifier *oidc.IDTokenVerifier
 
+	endSession string // Pager's endpoint for signing out
+
 	mu     sync.Mutex
 	asking map[string]asking  // by cookie
 	people map[string]*person // by cookie
@@ -54,13 +56,19 @@ func newSite(ctx context.Context, c siteConfig) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	var known struct {
+		EndSession string `json:"end_session_endpoint"`
+	}
+	if err := provider.Claims(&known); err != nil {
+		return nil, err
+	}
 	endpoint := provider.Endpoint()
 	endpoint.AuthStyle = oauth2.AuthStyleInHeader
 	if c.key != nil {
 		endpoint.AuthStyle = oauth2.AuthStyleInParams
 	}
 	return &site{
-		siteConfig: c, provider: provider,
+		siteConfig: c, provider: provider, endSession: known.EndSession,
 		oauth: oauth2.Config{
 			ClientID: c.id, ClientSecret: c.secret, RedirectURL: c.url + "/callback", Endpoint: endpoint,
 			Scopes: append([]string{oidc.ScopeOpenID}, c.scopes...),
@@ -77,6 +85,8 @@ func (s *site) handler() http.Handler {
 	mux.HandleFunc("POST /signin", func(w http.ResponseWriter, r *http.Request) { s.ask(w, r, asking{}) })
 	mux.HandleFunc("POST /confirm", s.confirm)
 	mux.HandleFunc("GET /callback", s.callback)
+	mux.HandleFunc("POST /signout", s.signOut)
+	mux.HandleFunc("POST /signed-out", s.signedOut)
 	mux.HandleFunc("GET /begin", s.begin)
 	return http.NewCrossOriginProtection().Handler(mux)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"net/http"
@@ -24,6 +25,7 @@ var accounts = map[string]account{
 }
 
 type session struct {
+	name       string // not the cookie: clients and the store get to see it, or what is made of it
 	user       string
 	signedInAt time.Time
 }
@@ -51,7 +53,7 @@ func signedIn(r *http.Request) (*authz.User, error) {
 	if !there || authz.MustSignInAgain(r) {
 		return nil, authz.RedirectToLogin("/login")
 	}
-	return &authz.User{Subject: s.user, Name: accounts[s.user].name, AuthTime: s.signedInAt, AMR: []string{"pwd"}}, nil
+	return &authz.User{Subject: s.user, Name: accounts[s.user].name, SessionID: s.name, AuthTime: s.signedInAt, AMR: []string{"pwd"}}, nil
 }
 
 // login is the sign-in page. returnTo is where to go afterwards.
@@ -65,7 +67,7 @@ func login(returnTo func(r *http.Request, fallback string) string) http.HandlerF
 			right := subtle.ConstantTimeCompare([]byte(a.password), []byte(r.PostFormValue("password"))) == 1
 			if a.login == r.PostFormValue("user") && right {
 				cookie := rand.Text()
-				sessions.Store(cookie, session{user: id, signedInAt: time.Now()})
+				sessions.Store(cookie, session{name: rand.Text(), user: id, signedInAt: time.Now()})
 				http.SetCookie(w, &http.Cookie{Name: pagerCookie, Value: cookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 				http.Redirect(w, r, returnTo(r, "/"), http.StatusSeeOther)
 				return
@@ -75,13 +77,28 @@ func login(returnTo func(r *http.Request, fallback string) string) http.HandlerF
 	}
 }
 
-// leave ends the session at Pager. The sites have sessions of their own, and hear of it when
-// they ask the next time.
-func leave(w http.ResponseWriter, r *http.Request) {
+// leave is Pager's own button to sign out. tell has the sites know, which have sessions of their
+// own.
+func leave(tell func(ctx context.Context, subject, sessionID string) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s, there := sessionOf(r); there {
+			if err := tell(r.Context(), s.user, s.name); err != nil {
+				show(w, http.StatusServiceUnavailable, homePage, accounts[s.user].name) // try again
+				return
+			}
+		}
+		_ = signOut(w, r)
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	}
+}
+
+// signOut is the Logout hook: it ends the session at Pager.
+func signOut(w http.ResponseWriter, r *http.Request) error {
 	if cookie, err := r.Cookie(pagerCookie); err == nil {
 		sessions.Delete(cookie.Value)
 	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.SetCookie(w, &http.Cookie{Name: pagerCookie, Path: "/", MaxAge: -1})
+	return nil
 }
 
 func home(w http.ResponseWriter, r *http.Request) {

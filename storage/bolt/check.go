@@ -15,7 +15,7 @@ import (
 
 // Contents is how many records a database holds.
 type Contents struct {
-	Clients, Codes, Tokens, Grants, Consents int
+	Clients, Codes, Tokens, Grants, Consents, Notices int
 }
 
 // maxFaults is how many faults Check lists: somebody is going to read them.
@@ -129,6 +129,14 @@ func (c *checker) all(t *txn) error {
 		func(t *txn) error {
 			var n int
 			return eachRecord(c, t, keyring, &n, func([]byte, *storage.KeyRing) string { return "" })
+		},
+		func(t *txn) error {
+			if notices.in(t.tx) == nil {
+				return nil // before schema 4
+			}
+			return eachRecord(c, t, notices, &c.found.Notices, func(key []byte, r *storage.Notice) string {
+				return c.filed(key, name(r.ID))
+			})
 		},
 		c.pages,
 	} {

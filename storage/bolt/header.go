@@ -15,7 +15,7 @@ import (
 // when an older version of this package could no longer make sense of the file.
 const (
 	magic  = "grantor storage"
-	schema = 3
+	schema = 4
 )
 
 // header says what a file is. Older programs read it too, so it gets no new fields.

@@ -24,14 +24,15 @@ const (
 	consents               // owner(subject) name(client ID) → Consent
 	ended                  // owner(subject) name(client ID or nothing) → ending
 	keyring                // ringKey → KeyRing
+	notices                // name(notice ID) → Notice
 
 	bucketCount
 )
 
-var buckets = []bucket{headers, clients, codes, tokens, grants, bySubj, consents, ended, keyring}
+var buckets = []bucket{headers, clients, codes, tokens, grants, bySubj, consents, ended, keyring, notices}
 
 var bucketNames = [bucketCount]string{
-	"grantor", "clients", "codes", "tokens", "grants", "subjects", "consents", "ended", "keys",
+	"grantor", "clients", "codes", "tokens", "grants", "subjects", "consents", "ended", "keys", "notices",
 }
 
 // String is the bucket's name in the file.

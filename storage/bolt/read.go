@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -71,6 +72,31 @@ func (db *DB) ListClients(ctx context.Context, after string, limit int) ([]stora
 // after the given one.
 func (db *DB) ListConsents(ctx context.Context, subject, after string, limit int) ([]storage.Consent, error) {
 	return list[storage.Consent](ctx, db, consents, owner(subject), after, limit)
+}
+
+// ListNotices returns up to limit notices whose ID sorts before the given one.
+func (db *DB) ListNotices(ctx context.Context, before string, limit int) (found []storage.Notice, err error) {
+	if err := ctx.Err(); err != nil || limit <= 0 {
+		return nil, err
+	}
+	end := name(before)
+	err = db.read(func(t *txn) error {
+		return t.scan(notices, nil, nil, func(key, value []byte) (bool, error) {
+			if bytes.Compare(key, end) >= 0 {
+				return false, nil
+			}
+			var n storage.Notice
+			if err := unseal(notices, key, value, &n); err != nil {
+				return false, err
+			}
+			found = append(found, n)
+			return len(found) < limit, ctx.Err()
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // ListGrants returns up to limit grants of one subject, revoked ones included, whose

@@ -58,7 +58,7 @@ func (t *txn) bucket(b bucket) *bbolt.Bucket { return t.open(b).bucket }
 // at the right edge, where half-empty pages would stay half empty.
 func fill(b bucket) float64 {
 	switch b {
-	case codes, tokens, grants:
+	case codes, tokens, grants, notices:
 		return 0.95
 	}
 	return bbolt.DefaultFillPercent

@@ -7,13 +7,13 @@ import "slices"
 //	1  records in format 1
 //	2  the bucket "ended"; new records in format 2, old ones are read as they are
 //	3  the log, and the record that tells how far it has been merged
+//	4  the bucket "notices"
 
 // bucketsOf are the buckets that a file of that schema has.
 func bucketsOf(schema uint64) []bucket {
-	if schema < 2 {
-		return slices.DeleteFunc(slices.Clone(buckets), func(b bucket) bool { return b == ended })
-	}
-	return buckets
+	return slices.DeleteFunc(slices.Clone(buckets), func(b bucket) bool {
+		return schema < 2 && b == ended || schema < 4 && b == notices
+	})
 }
 
 // upgrade makes a file of an earlier schema one of the present.

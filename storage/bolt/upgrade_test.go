@@ -63,7 +63,7 @@ func wantEverything(t testing.TB, store storage.Store) {
 
 // TestUpgrade opens what every schema that ever landed has left behind.
 func TestUpgrade(t *testing.T) {
-	for _, name := range []string{"schema1.db", "schema2.db"} {
+	for _, name := range []string{"schema1.db", "schema2.db", "schema3.db"} {
 		t.Run(name, func(t *testing.T) {
 			path := landed(t, name)
 			if _, err := bolt.Check(t.Context(), path); err != nil {
@@ -75,7 +75,7 @@ func TestUpgrade(t *testing.T) {
 					t.Fatal(err)
 				}
 				wantEverything(t, db)
-				if got := db.Schema(); got != 3 {
+				if got := db.Schema(); got != 4 {
 					t.Errorf("it has schema %d after it was opened", got)
 				}
 				if err := db.Close(); err != nil {
@@ -170,13 +170,13 @@ func TestUpgradeKilled(t *testing.T) {
 			t.Fatalf("killed at point %d: %v", i, err)
 		}
 		wantEverything(t, db)
-		if got := db.Schema(); got != 3 {
+		if got := db.Schema(); got != 4 {
 			t.Errorf("killed at point %d: it has schema %d after it was opened again", i, got)
 		}
 		db.Close()
 	}
 	t.Logf("killed within %v; schemas found after that: %v", 2*takes, schemas)
-	if schemas[1] == 0 || schemas[3] == 0 {
+	if schemas[1] == 0 || schemas[4] == 0 {
 		t.Errorf("all were killed before the upgrade, or all after it: %v", schemas)
 	}
 }
@@ -225,7 +225,7 @@ func TestUpgradeCutOff(t *testing.T) {
 			t.Fatalf("state %d: %v", i, err)
 		}
 		wantEverything(t, db)
-		if got := db.Schema(); got != 3 {
+		if got := db.Schema(); got != 4 {
 			t.Errorf("state %d: it has schema %d after it was opened", i, got)
 		}
 		if err := db.Close(); err != nil {

@@ -16,7 +16,7 @@ func (db *DB) Commit(ctx context.Context, w storage.Write) error {
 		return err
 	}
 	if len(w.ConsumeCodes)+len(w.ConsumeTokens)+len(w.Codes)+len(w.Grants)+
-		len(w.Tokens)+len(w.Consents)+len(w.Revoke) == 0 {
+		len(w.Tokens)+len(w.Consents)+len(w.Revoke)+len(w.TakeNotices)+len(w.Notices) == 0 {
 		return db.read(func(t *txn) error {
 			if err := judgeLive(t, &w); err != nil {
 				return err
@@ -30,6 +30,7 @@ func (db *DB) Commit(ctx context.Context, w storage.Write) error {
 		w.ConsumeTokens[i].Answer = slices.Clone(c.Answer)
 	}
 	w.Live, w.Unended, w.Revoke = slices.Clone(w.Live), slices.Clone(w.Unended), slices.Clone(w.Revoke)
+	w.TakeNotices = slices.Clone(w.TakeNotices)
 	additions, err := prepare(&w)
 	if err != nil {
 		return err
@@ -45,7 +46,7 @@ func (db *DB) Commit(ctx context.Context, w storage.Write) error {
 // additions are the new records of a Write, encoded before its turn comes: whoever
 // holds the write lock holds up everybody.
 type additions struct {
-	codes, tokens, grants, subjects, consents []sealed
+	codes, tokens, grants, subjects, consents, notices []sealed
 }
 
 func prepare(w *storage.Write) (*additions, error) {
@@ -72,6 +73,9 @@ func prepare(w *storage.Write) (*additions, error) {
 		c := &w.Consents[i]
 		add(&a.consents, consents, consentKey(c.Subject, c.ClientID), c)
 	}
+	for i := range w.Notices {
+		add(&a.notices, notices, name(w.Notices[i].ID), &w.Notices[i])
+	}
 	return &a, err
 }
 
@@ -90,6 +94,9 @@ func apply(t *txn, w *storage.Write, a *additions) error {
 		return err
 	}
 	if err := judgeUnended(t, w); err != nil {
+		return err
+	}
+	if err := judgeNotices(t, w); err != nil {
 		return err
 	}
 	replaced, err := judgeAdditions(t, w, a)
@@ -114,7 +121,12 @@ func apply(t *txn, w *storage.Write, a *additions) error {
 			return err
 		}
 	}
-	for _, list := range [][]sealed{a.codes, a.grants, a.subjects, a.tokens, a.consents} {
+	for _, id := range w.TakeNotices {
+		if err := t.remove(place{notices, name(id)}); err != nil {
+			return err
+		}
+	}
+	for _, list := range [][]sealed{a.codes, a.grants, a.subjects, a.tokens, a.notices, a.consents} {
 		for _, s := range list {
 			if err := t.put(s); err != nil {
 				return err
@@ -250,7 +262,28 @@ func judgeAdditions(t *txn, w *storage.Write, a *additions) (replaced []place, e
 			return nil, storage.ErrExists
 		}
 	}
+	for i, s := range a.notices {
+		old, err := vacant[storage.Notice](t, s.place, a.notices[:i], seen)
+		if err != nil {
+			return nil, err
+		}
+		if old != nil {
+			return nil, storage.ErrExists
+		}
+	}
 	return replaced, nil
+}
+
+func judgeNotices(t *txn, w *storage.Write) error {
+	for i, id := range w.TakeNotices {
+		if slices.Contains(w.TakeNotices[:i], id) {
+			return storage.ErrNotFound
+		}
+		if _, err := load[storage.Notice](t, notices, name(id)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // vacant returns the record that is filed at p, nil if there is none, and ErrExists

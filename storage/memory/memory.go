@@ -23,6 +23,7 @@ type Store struct {
 	grants   map[string]storage.Grant
 	consents map[pair]storage.Consent
 	ended    map[pair]time.Time // with no client: for all of them
+	notices  map[string]storage.Notice
 	ring     storage.KeyRing
 	due      due
 	epoch    uint64
@@ -45,6 +46,7 @@ func New() *Store {
 		grants:   make(map[string]storage.Grant),
 		consents: make(map[pair]storage.Consent),
 		ended:    make(map[pair]time.Time),
+		notices:  make(map[string]storage.Notice),
 	}
 }
 

@@ -75,6 +75,13 @@ func (s *Store) ListConsents(ctx context.Context, subject, after string, limit i
 	})
 }
 
+// ListNotices returns up to limit notices whose ID sorts before the given one.
+func (s *Store) ListNotices(ctx context.Context, before string, limit int) ([]storage.Notice, error) {
+	return list(ctx, s, s.notices, "", limit, func(n storage.Notice) storage.Notice { return n }, func(n storage.Notice) (string, bool) {
+		return n.ID, n.ID < before
+	})
+}
+
 func one[K comparable, V any](ctx context.Context, s *Store, from map[K]V, key K, clone func(V) V) (*V, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -115,6 +115,13 @@ func (s *Store) judge(w *storage.Write) error {
 			}
 		}
 	}
+	taken := make(map[string]bool)
+	for _, id := range w.TakeNotices {
+		if _, ok := s.notices[id]; !ok || taken[id] {
+			return storage.ErrNotFound
+		}
+		taken[id] = true
+	}
 	return s.judgeAdditions(w)
 }
 
@@ -141,6 +148,13 @@ func (s *Store) judgeAdditions(w *storage.Write) error {
 		}
 		newTokens[t.Digest] = true
 	}
+	newNotices := make(map[string]bool)
+	for _, n := range w.Notices {
+		if _, ok := s.notices[n.ID]; ok || newNotices[n.ID] {
+			return storage.ErrExists
+		}
+		newNotices[n.ID] = true
+	}
 	return nil
 }
 
@@ -164,6 +178,12 @@ func (s *Store) apply(w *storage.Write) {
 	}
 	for _, t := range w.Tokens {
 		s.putToken(copyToken(t))
+	}
+	for _, id := range w.TakeNotices {
+		delete(s.notices, id)
+	}
+	for _, n := range w.Notices {
+		s.notices[n.ID] = n
 	}
 	for _, c := range w.Consents {
 		s.putConsent(copyConsent(c))

@@ -34,6 +34,11 @@ var (
 const putConsent = `INSERT INTO grantor_consents (subject, client_id, expires_at, record) VALUES ($1, $2, $3, $4)
 	ON CONFLICT (subject, client_id) DO UPDATE SET expires_at = excluded.expires_at, record = excluded.record`
 
+// One that is there twice, in the table or in the Write, is not added the second time.
+const addNotice = `WITH added AS (
+		INSERT INTO grantor_notices (id, record) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING RETURNING 1)
+	SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM added) THEN '1' ELSE '` + wordExists + `' END AS bigint)`
+
 // inserts are statements for one row, for two, and so on: a pair of tokens is one
 // statement. There are few of them, so that each connection prepares few.
 func inserts(into string, columns int, conflict string) (all [4]string) {
@@ -89,6 +94,9 @@ func (p *plan) add(w *storage.Write) error {
 	if err := p.addAll(&addTokens, tokens); err != nil {
 		return err
 	}
+	if err := p.addNotices(w.Notices); err != nil {
+		return err
+	}
 	return p.putConsents(w.Consents)
 }
 
@@ -112,6 +120,23 @@ func (p *plan) addAll(sql *[4]string, all []addition) error {
 			args = append(append(args, a.key, micros(a.expiresAt), data), a.columns...)
 		}
 		p.do(sql[len(some)-1], args...)
+	}
+	return nil
+}
+
+// addNotices adds in the order of keys too. A notice does not expire, so nothing makes room.
+func (p *plan) addNotices(notices []storage.Notice) error {
+	all := make([]addition, 0, len(notices))
+	for _, n := range notices {
+		all = append(all, addition{key: name(n.ID), record: &n})
+	}
+	slices.SortFunc(all, func(a, b addition) int { return bytes.Compare(a.key, b.key) })
+	for _, a := range all {
+		data, err := record.Encode(a.record)
+		if err != nil {
+			return err
+		}
+		p.do(addNotice, a.key, data)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ const maxCommon = 4
 func common(w *storage.Write) bool {
 	used := len(w.ConsumeCodes) + len(w.ConsumeTokens)
 	if used > 1 || used+len(w.Tokens) == 0 || len(w.Live) > 1 || len(w.Tokens) > maxCommon ||
-		len(w.Unended)+len(w.Codes)+len(w.Grants)+len(w.Consents)+len(w.Revoke) > 0 {
+		len(w.Unended)+len(w.Codes)+len(w.Grants)+len(w.Consents)+len(w.Revoke)+len(w.TakeNotices)+len(w.Notices) > 0 {
 		return false
 	}
 	for i := range w.Tokens {

@@ -50,6 +50,7 @@
 //	grantor_tokens      refresh and opaque access tokens, and marks of revoked signed ones, by digest
 //	grantor_grants      grants, by ID; an index by subject
 //	grantor_consents    consents, by subject and client_id
+//	grantor_notices     what clients have yet to be told, by ID, which begins with when
 //	grantor_endings     when a user's authorizations were ended, for an hour
 //	grantor_keys        the key ring, in one row
 //	grantor_migrations  the version of the tables; grantor_migrations_lock: who changes it

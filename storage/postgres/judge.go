@@ -1,6 +1,11 @@
 package postgres
 
-import "github.com/grantor-oauth/grantor/storage"
+import (
+	"bytes"
+	"slices"
+
+	"github.com/grantor-oauth/grantor/storage"
+)
 
 const (
 	// The row is judged as it is when it is locked: if somebody else has just used the
@@ -30,6 +35,10 @@ const (
 			SELECT 1 FROM grantor_endings
 			WHERE subject = $1 AND client_id IN ('', $2) AND ended_at > $3 AND ended_at <= $4)
 		THEN '` + wordRevoked + `' ELSE '1' END AS bigint)`
+
+	// Whoever comes second waits for the first, and then finds nothing to remove.
+	takeNotice = `WITH taken AS (DELETE FROM grantor_notices WHERE id = $1 RETURNING 1)
+		SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM taken) THEN '1' ELSE '` + wordNotFound + `' END AS bigint)`
 )
 
 // judge states the conditions. What is consumed is so at once; if a later condition
@@ -46,6 +55,15 @@ func (p *plan) judge(w *storage.Write) {
 	}
 	for _, u := range w.Unended {
 		p.do(unended, name(u.Subject), name(u.ClientID), micros(u.Since), micros(u.Since.Add(storage.RememberEnded)))
+	}
+	taken := make([][]byte, 0, len(w.TakeNotices))
+	for _, id := range w.TakeNotices {
+		taken = append(taken, name(id))
+	}
+	// In one order, as everybody does; what is there twice is not found the second time.
+	slices.SortFunc(taken, bytes.Compare)
+	for _, id := range taken {
+		p.do(takeNotice, id)
 	}
 }
 

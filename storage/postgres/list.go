@@ -46,6 +46,39 @@ func (db *DB) ListConsents(ctx context.Context, subject, after string, limit int
 	})
 }
 
+// ListNotices returns up to limit notices whose ID sorts before the given one.
+func (db *DB) ListNotices(ctx context.Context, before string, limit int) ([]storage.Notice, error) {
+	if err := db.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer db.end()
+	var all []storage.Notice
+	err := db.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		all = nil
+		rows, err := conn.Query(ctx, "SELECT record FROM grantor_notices WHERE id < $1 ORDER BY id LIMIT $2", name(before), max(limit, 0))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var data []byte
+			var n storage.Notice
+			if err := rows.Scan(&data); err != nil {
+				return err
+			}
+			if err := record.Decode(data, &n); err != nil {
+				return err
+			}
+			all = append(all, n)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, explain(ctx, "listing", err)
+	}
+	return all, nil
+}
+
 // pages is a way to read records in the order of their keys. $1 is the first key, $2
 // the most rows.
 type pages[T any] struct {

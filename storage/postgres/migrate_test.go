@@ -153,7 +153,7 @@ func TestAMigrationThatDied(t *testing.T) {
 	open(t, url)
 	do(t, url, `INSERT INTO grantor_migrations_lock (lock_id, locked, locked_by, lease_expires_at)
 		SELECT lock_id + 1, true, 'somebody', now() FROM grantor_migrations_lock`) // the table is as we think
-	do(t, url, "DROP TABLE grantor_migrations, grantor_clients, grantor_codes, grantor_tokens, grantor_grants, grantor_consents, grantor_endings, grantor_keys")
+	do(t, url, "DROP TABLE grantor_migrations, grantor_clients, grantor_codes, grantor_tokens, grantor_grants, grantor_consents, grantor_endings, grantor_keys, grantor_notices")
 	do(t, url, "UPDATE grantor_migrations_lock SET locked = true, locked_by = 'the dead', lease_expires_at = now() + interval '1 second'")
 	start := time.Now()
 	open(t, url)

@@ -40,6 +40,7 @@ func newScene(k *kit) *scene {
 		Tokens:   []storage.Token{s.goodToken, s.usedToken, s.deadToken},
 		Grants:   []storage.Grant{s.live, s.revoked, s.other},
 		Consents: []storage.Consent{k.consent("bob", "app")},
+		Notices:  []storage.Notice{k.notice("good"), k.notice("other")},
 	})
 	use := k.use("used", "old answer")
 	use.ConsumeCodes = []storage.Digest{s.usedCode.Digest}
@@ -60,9 +61,11 @@ func (s *scene) everything() storage.Write {
 		ConsumeTokens: []storage.Consumption{{Digest: s.goodToken.Digest, Answer: []byte("new answer")}},
 		Live:          []string{s.live.ID},
 		Unended:       []storage.Unended{{Subject: "alice", ClientID: "app", Since: s.k.now.Add(-time.Second)}},
+		TakeNotices:   []string{s.k.notice("good").ID},
 		Codes:         []storage.Code{s.k.code("new")},
 		Grants:        []storage.Grant{s.fresh},
 		Tokens:        []storage.Token{s.k.token("new")},
+		Notices:       []storage.Notice{s.k.notice("new")},
 		Consents:      []storage.Consent{s.k.consent("carol", "app")},
 		Revoke:        []storage.Revocation{{Subject: "bob", Reason: "now"}, {Token: s.otherSigned}, {GrantID: s.live.ID, Reason: "now"}},
 	}
@@ -101,6 +104,18 @@ func (s *scene) untouched() {
 	k.wantGrants("carol")
 	consent, err := k.store.Consent(k.ctx, "carol", "app")
 	absent(k, consent, err)
+	k.wantSceneNotices("good", "other")
+}
+
+// wantSceneNotices checks which notices are there, all of them due.
+func (k *kit) wantSceneNotices(names ...string) {
+	k.Helper()
+	var want []storage.Notice
+	for _, name := range names {
+		want = append(want, k.notice(name))
+	}
+	slices.SortFunc(want, func(a, b storage.Notice) int { return strings.Compare(a.ID, b.ID) })
+	k.wantNotices(k.now, want...)
 }
 
 // fault is a way in which everything can be made to fail.
@@ -141,16 +156,22 @@ var faults = []fault{
 	{"subject_ended", 4, storage.ErrRevoked, func(s *scene, w *storage.Write) {
 		w.Unended = append(w.Unended, storage.Unended{Subject: s.ended, ClientID: "app", Since: s.k.now.Add(-time.Second)})
 	}},
-	{"code_exists", 5, storage.ErrExists, func(s *scene, w *storage.Write) {
+	{"notice_absent", 5, storage.ErrNotFound, func(s *scene, w *storage.Write) {
+		w.TakeNotices = append(w.TakeNotices, s.k.notice("absent").ID)
+	}},
+	{"code_exists", 6, storage.ErrExists, func(s *scene, w *storage.Write) {
 		w.Codes = append(w.Codes, s.k.code("used"))
 	}},
-	{"grant_exists", 5, storage.ErrExists, func(s *scene, w *storage.Write) {
+	{"grant_exists", 6, storage.ErrExists, func(s *scene, w *storage.Write) {
 		again := s.other
 		again.Subject = "mallory"
 		w.Grants = append(w.Grants, again)
 	}},
-	{"token_exists", 5, storage.ErrExists, func(s *scene, w *storage.Write) {
+	{"token_exists", 6, storage.ErrExists, func(s *scene, w *storage.Write) {
 		w.Tokens = append(w.Tokens, s.k.token("used"))
+	}},
+	{"notice_exists", 6, storage.ErrExists, func(s *scene, w *storage.Write) {
+		w.Notices = append(w.Notices, s.k.notice("other"))
 	}},
 }
 
@@ -173,6 +194,7 @@ var atomicChecks = slices.Concat([]check{
 		k.wantGrant(s.other)
 		consent, err := k.store.Consent(k.ctx, "bob", "app")
 		absent(k, consent, err)
+		k.wantSceneNotices("new", "other")
 		k.wantToken(storage.Token{Digest: s.otherSigned, Kind: storage.RevokedToken, ExpiresAt: s.otherSigned.ExpiresAt(), RevokedAt: w.At})
 	}},
 	{name: "atomic/an_empty_write", run: func(k *kit) {

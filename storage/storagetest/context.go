@@ -22,6 +22,7 @@ func (k *kit) calls(ctx context.Context) map[string]error {
 	_, got["ListGrants"] = s.ListGrants(ctx, "alice", "", 10)
 	_, got["Consent"] = s.Consent(ctx, "alice", "app")
 	_, got["ListConsents"] = s.ListConsents(ctx, "alice", "", 10)
+	_, got["ListNotices"] = s.ListNotices(ctx, "~", 10)
 	_, got["Keys"] = s.Keys(ctx)
 	got["PutClient"] = s.PutClient(ctx, storage.Client{ID: "late"})
 	got["DeleteClient"] = s.DeleteClient(ctx, "app")

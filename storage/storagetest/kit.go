@@ -76,7 +76,7 @@ func (k *kit) grant(subject, clientID string) storage.Grant {
 		ID: storage.NewGrantID(expires), ClientID: clientID, Subject: subject,
 		Scopes: []string{"read", "write"}, Resources: []string{"https://api.example/"},
 		AuthTime: k.now.Add(-time.Minute), ACR: "urn:example:silver", AMR: []string{"pwd", "otp"},
-		AuthorizationDetails: []byte(`[{"type":"t"}]`), Claims: []byte(`{"userinfo":{}}`), ClaimsLocales: "fr-CA en",
+		AuthorizationDetails: []byte(`[{"type":"t"}]`), Claims: []byte(`{"userinfo":{}}`), ClaimsLocales: "fr-CA en", SessionID: "s-1",
 		CreatedAt: k.now, ExpiresAt: expires,
 	}
 }

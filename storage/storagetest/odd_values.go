@@ -28,7 +28,7 @@ var oddChecks = []check{
 			t.Kind, t.ClientID, t.GrantID, t.Scopes, t.Resources, t.Claims = storage.TokenKind(v), v, v, list, list, []byte(v)
 			t.Confirmation, t.AuthorizationDetails, t.Actor, t.Subject = []byte(v), []byte(v), []byte(v), v
 			g := k.grant(v, v)
-			g.Scopes, g.Resources, g.ACR, g.AMR, g.AuthorizationDetails, g.Claims, g.ClaimsLocales = list, list, v, list, []byte(v), []byte(v), v
+			g.Scopes, g.Resources, g.ACR, g.AMR, g.AuthorizationDetails, g.Claims, g.ClaimsLocales, g.SessionID = list, list, v, list, []byte(v), []byte(v), v, v
 			s := k.consent(v, v)
 			s.Scopes, s.Resources = list, list
 			k.commit(storage.Write{Codes: []storage.Code{c}, Tokens: []storage.Token{t}, Grants: []storage.Grant{g}, Consents: []storage.Consent{s}})

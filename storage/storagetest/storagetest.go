@@ -74,7 +74,7 @@ func checks() []check {
 	for _, list := range [][]check{
 		codeChecks, tokenChecks, grantChecks, consentChecks, clientChecks, keyChecks,
 		atomicChecks, raceChecks, sweepChecks, oddChecks, copyChecks, contextChecks,
-		durableChecks, endedChecks, restoreChecks, epochChecks,
+		durableChecks, endedChecks, restoreChecks, epochChecks, noticeChecks,
 	} {
 		all = append(all, list...)
 	}

@@ -1,5 +1,5 @@
-// Package fetch gets documents from URLs that strangers name: key sets (RFC 7517 §5),
-// client metadata documents. It goes to public addresses only, follows no redirects, and
+// Package fetch gets documents from URLs that strangers name, key sets (RFC 7517 §5) and
+// client metadata documents, and sends forms there. It goes to public addresses only, follows no redirects, and
 // takes neither much nor for long (RFC 9101 §10.4.1, RFC 9700 §4.11).
 package fetch
 

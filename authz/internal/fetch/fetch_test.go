@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -279,6 +280,38 @@ func TestCacheOutlivesACaller(t *testing.T) {
 	}
 	if got, err := c.Get(t.Context(), address); err != nil || got != "1" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// A form goes where a document may be fetched, and to this machine's own http with a client of
+// the host's; nothing of the answer but its status counts, and no error repeats the URL.
+func TestPostForm(t *testing.T) {
+	var got *http.Request
+	answers := http.StatusNoContent
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		got = r
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(answers)
+	}))
+	defer target.Close()
+	own := fetch.New(&http.Client{})
+	for _, answers = range []int{204, 200, 307, 400, 500} {
+		got = nil
+		status, err := own.PostForm(t.Context(), target.URL+"/out?secret=1", url.Values{"logout_token": {"a b"}})
+		if err != nil || status != answers || got == nil || got.URL.Path != "/out" || got.Method != http.MethodPost || got.PostForm.Get("logout_token") != "a b" {
+			t.Errorf("%d: %d, %v, %+v", answers, status, err, got)
+		}
+	}
+	got = nil
+	for _, raw := range []string{"http://app.example.com/", "http://127.0.0.1.example.com/", "ftp://127.0.0.1/", "http://u@127.0.0.1/", "http://127.0.0.1/#x", "", "http://2130706433/"} {
+		if _, err := own.PostForm(t.Context(), raw, nil); !errors.Is(err, fetch.ErrRefused) {
+			t.Errorf("%q: %v", raw, err)
+		}
+	}
+	_, err := fetch.New(nil).PostForm(t.Context(), target.URL+"/?secret=1", nil)
+	if !errors.Is(err, ssrf.ErrProhibitedIP) || strings.Contains(err.Error(), "secret") || got != nil {
+		t.Errorf("guarded: %v", err)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"code.dny.dev/ssrf"
 )
@@ -18,6 +20,19 @@ func (f *Fetcher) Post(ctx context.Context, address, bearer string, body []byte)
 	if err := Check(address); err != nil {
 		return 0, err
 	}
+	return f.post(ctx, address, "application/json", "Bearer "+bearer, body)
+}
+
+// PostForm sends a form in the same way, also to an http URL of this machine's, for hosts whose
+// client can connect there.
+func (f *Fetcher) PostForm(ctx context.Context, address string, form url.Values) (status int, err error) {
+	if err := Check(address); err != nil && !loopback(address) {
+		return 0, err
+	}
+	return f.post(ctx, address, "application/x-www-form-urlencoded", "", []byte(form.Encode()))
+}
+
+func (f *Fetcher) post(ctx context.Context, address, contentType, authorization string, body []byte) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	select {
@@ -30,16 +45,33 @@ func (f *Fetcher) Post(ctx context.Context, address, bearer string, body []byte)
 	if err != nil {
 		return 0, fmt.Errorf("%w: it is malformed", ErrRefused)
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+bearer)
-	answer, err := f.client.Do(req)
-	if errors.Is(err, ssrf.ErrProhibitedIP) {
-		return 0, fmt.Errorf("%w: %w", ErrRefused, err)
+	req.Header.Set("Content-Type", contentType)
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
 	}
-	if err != nil {
-		return 0, fmt.Errorf("fetch: %w", err)
+	answer, err := f.client.Do(req)
+	var failed *url.Error // whose text repeats the URL
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	switch {
+	case errors.Is(err, ssrf.ErrProhibitedIP):
+		return 0, fmt.Errorf("%w: %w", ErrRefused, err)
+	case err != nil:
+		return 0, fmt.Errorf("fetch: %s: %w", host(address), err)
 	}
 	defer answer.Body.Close()
 	io.Copy(io.Discard, io.LimitReader(answer.Body, maxHeader)) // so that the connection can be used again
 	return answer.StatusCode, nil
+}
+
+// loopback reports whether a URL is an http one that Check would take were it https, and leads
+// to this machine.
+func loopback(raw string) bool {
+	rest, plain := strings.CutPrefix(raw, "http://")
+	if !plain || Check("https://"+rest) != nil {
+		return false
+	}
+	u, err := url.Parse(raw)
+	return err == nil && (u.Hostname() == "127.0.0.1" || u.Hostname() == "::1" || u.Hostname() == "localhost")
 }

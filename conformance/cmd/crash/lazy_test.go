@@ -97,6 +97,11 @@ func (s *lazy) ListGrants(ctx context.Context, subject, after string, limit int)
 	return s.DB.ListGrants(ctx, subject, after, limit)
 }
 
+func (s *lazy) ListNotices(ctx context.Context, before string, limit int) ([]storage.Notice, error) {
+	s.upToDate()
+	return s.DB.ListNotices(ctx, before, limit)
+}
+
 func (s *lazy) ListConsents(ctx context.Context, subject, after string, limit int) ([]storage.Consent, error) {
 	s.upToDate()
 	return s.DB.ListConsents(ctx, subject, after, limit)

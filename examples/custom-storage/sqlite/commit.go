@@ -69,6 +69,9 @@ func (c *change) require(w storage.Write, at int64) {
 			WHERE subject = ? AND client_id IN ('', ?) AND at > ?3 AND at <= ?3 + ?4`,
 			u.Subject, u.ClientID, u.Since.UnixMicro(), remember)
 	}
+	for _, id := range w.TakeNotices {
+		c.must(storage.ErrNotFound, `DELETE FROM notices WHERE id = ?`, id)
+	}
 }
 
 // makeRoom removes the expired records whose place a new one takes. It comes before the
@@ -102,6 +105,9 @@ func (c *change) add(w storage.Write) {
 		c.must(storage.ErrExists, `INSERT INTO tokens (digest, expires_at, consumed_at, answer, revoked_at, record)
 			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 			r.Digest[:], r.ExpiresAt.UnixMicro(), stamp{&r.ConsumedAt}, r.Answer, stamp{&r.RevokedAt}, blob{&r})
+	}
+	for _, r := range w.Notices {
+		c.must(storage.ErrExists, `INSERT INTO notices (id, record) VALUES (?, ?) ON CONFLICT DO NOTHING`, r.ID, blob{&r})
 	}
 	for _, r := range w.Consents {
 		c.exec(`REPLACE INTO consents (subject, client_id, expires_at, record) VALUES (?, ?, ?, ?)`,

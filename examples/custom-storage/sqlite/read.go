@@ -84,6 +84,12 @@ func (s *Store) ListConsents(ctx context.Context, subject, after string, limit i
 		WHERE subject = ? AND client_id > ? ORDER BY client_id LIMIT ?`, subject, after, max(limit, 0))
 }
 
+// ListNotices implements storage.Tokens.
+func (s *Store) ListNotices(ctx context.Context, before string, limit int) ([]storage.Notice, error) {
+	return query(ctx, s, noticeColumns,
+		`SELECT record FROM notices WHERE id < ? ORDER BY id LIMIT ?`, before, max(limit, 0))
+}
+
 // Keys implements storage.Keys. The ring is one row; before there is one, it is zero.
 func (s *Store) Keys(ctx context.Context) (*storage.KeyRing, error) {
 	rings, err := query(ctx, s, ringColumns, `SELECT record FROM key_ring`)

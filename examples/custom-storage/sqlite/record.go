@@ -55,7 +55,8 @@ func consentColumns(c *storage.Consent) []any { return []any{blob{c}} }
 func grantColumns(g *storage.Grant) []any {
 	return []any{blob{g}, stamp{&g.RevokedAt}, &g.RevokedReason}
 }
-func ringColumns(r *storage.KeyRing) []any { return []any{blob{r}} }
+func noticeColumns(n *storage.Notice) []any { return []any{blob{n}} }
+func ringColumns(r *storage.KeyRing) []any  { return []any{blob{r}} }
 func tokenColumns(t *storage.Token) []any {
 	return []any{blob{t}, stamp{&t.ConsumedAt}, &t.Answer, stamp{&t.RevokedAt}}
 }

@@ -55,6 +55,12 @@ CREATE TABLE IF NOT EXISTS ended (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS ended_by_time ON ended (at);
 
+-- The ID of a notice begins with the time at which it is due.
+CREATE TABLE IF NOT EXISTS notices (
+  id     TEXT PRIMARY KEY,
+  record BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- The key ring is one row.
 CREATE TABLE IF NOT EXISTS key_ring (
   id       INTEGER PRIMARY KEY CHECK (id = 1),

@@ -123,6 +123,8 @@ func (w *grant) read(data []byte) bool {
 			w.Claims = r.bytes()
 		case 15:
 			w.ClaimsLocales = r.text()
+		case 16:
+			w.SessionID = r.text()
 		default:
 			return false
 		}

@@ -162,7 +162,7 @@ func randomRecords(r *rand.Rand) []any {
 		&storage.Grant{
 			ID: text(), ClientID: text(), Subject: text(), Scopes: list(), Resources: list(), AuthTime: when(), ACR: text(), AMR: list(),
 			CreatedAt: when(), ExpiresAt: when(), RevokedAt: when(), RevokedReason: text(),
-			AuthorizationDetails: blob(),
+			AuthorizationDetails: blob(), SessionID: text(),
 		},
 	}
 }

@@ -95,6 +95,7 @@ type grant struct {
 	AuthorizationDetails []byte `cbor:"13,keyasint,omitempty"`
 	Claims               []byte `cbor:"14,keyasint,omitempty"`
 	ClaimsLocales        string `cbor:"15,keyasint,omitempty"`
+	SessionID            string `cbor:"16,keyasint,omitempty"`
 }
 
 func grantOf(r *storage.Grant) grant {
@@ -103,7 +104,7 @@ func grantOf(r *storage.Grant) grant {
 		AuthTime: at(r.AuthTime), ACR: r.ACR, AMR: r.AMR,
 		CreatedAt: at(r.CreatedAt), ExpiresAt: at(r.ExpiresAt),
 		RevokedAt: at(r.RevokedAt), RevokedReason: r.RevokedReason,
-		AuthorizationDetails: r.AuthorizationDetails, Claims: r.Claims, ClaimsLocales: r.ClaimsLocales,
+		AuthorizationDetails: r.AuthorizationDetails, Claims: r.Claims, ClaimsLocales: r.ClaimsLocales, SessionID: r.SessionID,
 	}
 }
 
@@ -113,6 +114,6 @@ func (w *grant) record() storage.Grant {
 		AuthTime: w.AuthTime.time(), ACR: w.ACR, AMR: w.AMR,
 		CreatedAt: w.CreatedAt.time(), ExpiresAt: w.ExpiresAt.time(),
 		RevokedAt: w.RevokedAt.time(), RevokedReason: w.RevokedReason,
-		AuthorizationDetails: w.AuthorizationDetails, Claims: w.Claims, ClaimsLocales: w.ClaimsLocales,
+		AuthorizationDetails: w.AuthorizationDetails, Claims: w.Claims, ClaimsLocales: w.ClaimsLocales, SessionID: w.SessionID,
 	}
 }

@@ -59,6 +59,7 @@ func (w *grant) appendTo(b []byte) []byte {
 	to.bytes(13, w.AuthorizationDetails)
 	to.bytes(14, w.Claims)
 	to.text(15, w.ClaimsLocales)
+	to.text(16, w.SessionID)
 	return to.buf
 }
 
