@@ -34,7 +34,7 @@ Listen 127.0.0.1:%[1]s
 PidFile %[2]s/pid
 DefaultRuntimeDir %[2]s
 ErrorLog %[2]s/error.log
-LogLevel warn auth_openidc:debug
+LogLevel warn auth_openidc:info
 LoadModule mpm_event_module %[3]s/mod_mpm_event.so
 LoadModule authn_core_module %[3]s/mod_authn_core.so
 LoadModule authz_core_module %[3]s/mod_authz_core.so
@@ -82,6 +82,7 @@ type apache struct {
 	site      string
 	browser   *browser.Page
 	signedOut atomic.Bool
+	session   atomic.Int64               // of ana at the host
 	asked     atomic.Pointer[url.Values] // the authorization request
 }
 
@@ -108,7 +109,9 @@ func newApache(t *testing.T, directives string) *apache {
 		site := c.Clients[0] // web
 		site.ID, site.Scopes, site.ApplicationType = "apache", []string{"openid", "email", "offline_access"}, "native"
 		site.RedirectURIs, site.PostLogoutRedirectURIs = []string{a.site + "/signed-in"}, []string{a.site + "/bye"}
+		site.BackchannelLogoutURI = a.site + "/signed-in?logout=backchannel"
 		c.Clients = append(c.Clients, site)
+		c.Sessions, c.HTTPClient = true, http.DefaultClient // which connects to loopback
 		login := c.Login
 		c.Login = func(r *http.Request) (*authz.User, error) {
 			params := r.URL.Query()
@@ -116,10 +119,15 @@ func newApache(t *testing.T, directives string) *apache {
 			if a.signedOut.Load() {
 				return nil, authz.RedirectToLogin("/login")
 			}
-			return login(r)
+			user, err := login(r)
+			if user != nil {
+				user.SessionID = fmt.Sprint("session ", a.session.Load())
+			}
+			return user, err
 		}
 		c.Logout = func(http.ResponseWriter, *http.Request) error {
 			a.signedOut.Store(true)
+			a.session.Add(1)
 			return nil
 		}
 	})
@@ -230,6 +238,16 @@ func (a *apache) open(t *testing.T, path string) {
 	}
 }
 
+// eventually waits for what another process has to hear of first.
+func (a *apache) eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not come to be that %s", what)
+		}
+	}
+}
+
 // at is where the browser is.
 func (a *apache) at() string {
 	address, _ := a.browser.Eval("location.href").(string)
@@ -237,7 +255,8 @@ func (a *apache) at() string {
 }
 
 // Debian's mod_auth_openidc behind a real Apache, with a user at Chromium: the code flow with
-// PKCE, the answer in the query and as a form, UserInfo, refresh, and logout.
+// PKCE, the answer in the query and as a form, UserInfo, refresh, logout by the back channel and
+// by the site.
 func TestModAuthOpenIDC(t *testing.T) {
 	for mode, directive := range map[string]string{"query": "", "form_post": "OIDCResponseMode form_post"} {
 		t.Run(mode, func(t *testing.T) {
@@ -269,6 +288,22 @@ func TestModAuthOpenIDC(t *testing.T) {
 			}
 			if _, err := a.as.VerifyAccessToken(t.Context(), eager["access"]); err != nil {
 				t.Error(err)
+			}
+
+			// The back channel: signed out by the host, without the browser (Back-Channel Logout
+			// §2.5). Of one session: this release of the module goes by sid, and RevokeUser's token
+			// has sub alone.
+			if err := a.as.RevokeSession(t.Context(), "ana", "session 0"); err != nil {
+				t.Fatal(err)
+			}
+			a.eventually(t, "the site has heard of the logout", func() bool {
+				a.signedOut.Store(true)
+				a.open(t, "/desk")
+				return strings.HasPrefix(a.at(), a.URL+"/login")
+			})
+			a.signedOut.Store(false)
+			if again := a.visit(t, "/desk"); again["user"] != "ana" || again["access"] == eager["access"] {
+				t.Errorf("signed in again: %v", again)
 			}
 
 			a.open(t, "/signed-in?"+url.Values{"logout": {a.site + "/bye"}}.Encode())
