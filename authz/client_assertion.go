@@ -24,14 +24,15 @@ var (
 
 const (
 	// maxAssertionLife is how far ahead an assertion may expire: until then it is
-	// remembered, and whoever got hold of it may try to be faster than the client.
-	maxAssertionLife = 5 * time.Minute
+	// remembered, and whoever got hold of it may try to be faster than the client. Common
+	// libraries, such as Python's Authlib, make theirs for an hour and offer no choice.
+	maxAssertionLife = time.Hour
 
 	// assertionSkew is how far a client's clock may be ahead (FAPI 2.0 §5.3.2.1).
 	assertionSkew = time.Minute
 
 	// assertionWindow is longer than any assertion lives; see onceBy.
-	assertionWindow = 10 * time.Minute
+	assertionWindow = 2 * time.Hour
 )
 
 // presentedAssertion reads the assertion of a request (RFC 7521 §4.2). What it says about

@@ -183,6 +183,9 @@ func (b *Browser) Connect(client string) *Answer {
 	return answer
 }
 
+// Visit opens any page of the site.
+func (b *Browser) Visit(method, path string) *Answer { return b.send(method, path, nil) }
+
 // End is the host's button that ends all of the user's authorizations; Disconnect ends
 // those of one client, and Consents lists the clients that have one.
 func (b *Browser) End() *Answer { return b.send(http.MethodPost, "/account/end", nil) }

@@ -8,6 +8,18 @@ export async function authorize(url) {
   return new URL(answer.headers.get('location'))
 }
 
+// post is what such a browser does with a page whose form sends itself to the client: the request
+// that the client gets (OAuth 2.0 Form Post Response Mode §2).
+export async function post(url) {
+  const answer = await fetch(url)
+  const html = await answer.text()
+  const action = html.match(/<form method="post" action="([^"]*)"/)
+  check(answer.status === 200 && action, `the authorization endpoint answers ${answer.status}: ${html.slice(0, 500)}`)
+  const body = new URLSearchParams()
+  for (const [, name, value] of html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)) body.append(name, value)
+  return new Request(action[1], { method: 'POST', body })
+}
+
 // decide is what the user of a device does: opens the page that the device shows, and
 // presses one of its buttons (RFC 8628 §3.3).
 export async function decide(url, decision) {
@@ -28,6 +40,17 @@ export const redirectURI = 'https://client.example/callback'
 export const secret = process.env.CLIENT_SECRET
 export const resource = process.env.RESOURCE
 export const other = process.env.OTHER_RESOURCE
+
+// key is one that the client signs with, by its algorithm.
+export async function key(alg) {
+  const { kid, ...jwk } = JSON.parse(process.env.CLIENT_KEYS).keys.find((k) => k.alg === alg)
+  const algorithm = {
+    ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+    PS256: { name: 'RSA-PSS', hash: 'SHA-256' },
+    RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+  }[alg]
+  return { kid, key: await crypto.subtle.importKey('jwk', jwk, algorithm, false, ['sign']) }
+}
 
 // turn puts the server's clock forward, by so many seconds from the right time.
 export async function turn(seconds) {

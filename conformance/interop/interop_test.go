@@ -91,7 +91,7 @@ func newHost(t *testing.T, configure ...func(*authz.Config)) *host {
 	return h
 }
 
-//go:embed package.json package-lock.json *.mjs
+//go:embed package.json package-lock.json *.mjs requirements.txt *.py
 var scripts embed.FS
 
 // installed is the folder with the scripts and what they need, filled once by npm.

@@ -146,6 +146,7 @@ func TestRFC9449_Section4_3(t *testing.T) {
 		"iat_a_text":             {[]string{sign(goodHeader, claims(map[string]any{"iat": "1"}))}, "proof_claims_malformed"},
 		"iat_beyond_all_dates":   {[]string{sign(goodHeader, claims(map[string]any{"iat": 1e300}))}, "proof_iat_out_of_range"},
 		"iat_with_a_fraction":    {[]string{sign(goodHeader, claims(map[string]any{"iat": float64(now.Unix()) - 0.5}))}, ""},
+		"nbf_and_exp":            {[]string{sign(goodHeader, claims(map[string]any{"nbf": now.Unix(), "exp": now.Add(5 * time.Minute).Unix()}))}, ""},
 		"made_a_minute_ago":      {[]string{sign(goodHeader, claims(map[string]any{"iat": now.Add(-time.Minute).Unix()}))}, "proof_too_old"},
 		"made_almost_then":       {[]string{sign(goodHeader, claims(map[string]any{"iat": now.Add(-59 * time.Second).Unix()}))}, ""},
 		"made_in_half_a_minute":  {[]string{sign(goodHeader, claims(map[string]any{"iat": now.Add(30 * time.Second).Unix()}))}, ""},
