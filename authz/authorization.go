@@ -210,25 +210,6 @@ func (a *authorization) checkUnsupported(context.Context) *Error {
 	return nil
 }
 
-// checkCodeChallenge: RFC 7636 §4.2 to §4.4.1, for every client (RFC 9700 §2.1.1). An
-// S256 challenge is the base64url form of 32 bytes and nothing else.
-func (a *authorization) checkCodeChallenge(context.Context) *Error {
-	if !a.asksFor(responseCode) { // nothing would be exchanged
-		return nil
-	}
-	challenge := once(a.params, "code_challenge")
-	if challenge == "" {
-		return failed(invalidRequest, "code_challenge_missing", "The code_challenge parameter is missing. PKCE is required.")
-	}
-	if once(a.params, "code_challenge_method") != "S256" {
-		return failed(invalidRequest, "code_challenge_method_not_s256", "The code_challenge_method must be S256.")
-	}
-	if b, err := strictBase64.DecodeString(challenge); err != nil || len(b) != 32 {
-		return failed(invalidRequest, "code_challenge_malformed", "The code_challenge is not the base64url form of a SHA-256 hash.")
-	}
-	return nil
-}
-
 // checkScope: RFC 6749 §3.3.
 func (a *authorization) checkScope(context.Context) (err *Error) {
 	a.scopes, err = a.resolveScope(a.client, once(a.params, "scope"))

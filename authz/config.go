@@ -102,6 +102,13 @@ type Config struct {
 	// have said.
 	UnsignedRequestObjects bool
 
+	// OptionalPKCE lets clients that authenticate leave out the code_challenge when they ask for
+	// openid, for OpenID Connect clients that cannot be changed. What then keeps somebody else's
+	// code from being taken for one's own is the nonce, and that the client looks at it, which
+	// the server cannot see (RFC 9700 §2.1.1). Whoever sends a challenge is held to it, and public
+	// clients have to send one either way.
+	OptionalPKCE bool
+
 	// ResponseTypes are those besides code: "id_token" and "code id_token", for OpenID Connect
 	// (Core §3.2, §3.3). A client may use those that its own ResponseTypes name. The ID token goes
 	// through the browser, and no access token ever does.

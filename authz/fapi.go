@@ -83,6 +83,9 @@ func (c *Config) checkFAPI2(fault func(field, format string, args ...any)) {
 	if len(c.TokenEndpointAuthMethods) == 0 || len(without(c.TokenEndpointAuthMethods, methods)) > 0 {
 		fault("TokenEndpointAuthMethods", "is %q; Config.FAPI2 allows %s, so name those of them that you want", c.TokenEndpointAuthMethods, strings.Join(methods, ", "))
 	}
+	if c.OptionalPKCE { // §5.3.2.2, item 5
+		fault("OptionalPKCE", "is on, which Config.FAPI2 does not allow; turn it off")
+	}
 	if c.UnsignedRequestObjects { // §5.4.1
 		fault("UnsignedRequestObjects", "is on, which Config.FAPI2 does not allow; turn it off")
 	}

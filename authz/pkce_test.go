@@ -3,9 +3,11 @@ package authz_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/grantor-oauth/grantor/authz"
 	"github.com/grantor-oauth/grantor/authz/authztest"
 )
 
@@ -128,4 +130,65 @@ func TestRFC9700_Section4_5_two_flows(t *testing.T) {
 	wantRefusal(t, err, "invalid_grant code_verifier_mismatch")
 	must(s.redeem(spa, codeA, set("code_verifier", a)))(t)
 	must(s.redeem(spa, codeB, set("code_verifier", b)))(t)
+}
+
+// RFC 9700 §2.1.1, §4.8.2: where the host lets clients do without, it is those that
+// authenticate and ask for openid, and a challenge that was sent cannot be got rid of.
+func TestRFC9700_Section4_8_2(t *testing.T) {
+	optional := func(c *authz.Config) { c.OptionalPKCE = true }
+	const missing = "back: invalid_request code_challenge_missing"
+	without := []edit{drop("code_challenge"), drop("code_challenge_method")}
+	asOpenID := append(slices.Clone(without), set("scope", "openid read"))
+	for _, test := range []struct {
+		name, client string
+		edits        []edit
+		want         string
+	}{
+		{"a client that authenticates", web, asOpenID, "ask"},
+		{"in OAuth", web, without, missing},
+		{"by default scopes", web, append(slices.Clone(without), drop("scope")), missing},
+		{"a public client", spa, asOpenID, missing},
+		{"a method without a challenge", web, []edit{drop("code_challenge"), set("scope", "openid")}, missing},
+		{"a challenge without a method", web, []edit{drop("code_challenge_method"), set("scope", "openid")}, "back: invalid_request code_challenge_method_not_s256"},
+		{"plain", web, []edit{set("code_challenge_method", "plain"), set("scope", "openid")}, "back: invalid_request code_challenge_method_not_s256"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newOpenID(t, optional)
+			response, err := s.authorize(test.client, test.edits...)
+			if got := s.outcome(t, response, err); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+			s = newOpenID(t)
+			response, err = s.authorize(test.client, test.edits...)
+			if got := s.outcome(t, response, err); test.want == "ask" && got != missing {
+				t.Errorf("unless the host allows it: %s", got)
+			}
+		})
+	}
+	s := newOpenID(t, optional)
+	for _, test := range []struct {
+		name   string
+		asked  []edit
+		redeem []edit
+		want   string
+	}{
+		{"neither", asOpenID, []edit{drop("code_verifier")}, ""},
+		{"a verifier for a challenge that was stripped", asOpenID, nil, "invalid_grant code_verifier_unexpected"},
+		{"no verifier for a challenge that was sent", []edit{set("scope", "openid")}, []edit{drop("code_verifier")}, "invalid_grant code_verifier_mismatch"},
+		{"the wrong one", []edit{set("scope", "openid")}, []edit{set("code_verifier", strings.Repeat("x", 43))}, "invalid_grant code_verifier_mismatch"},
+	} {
+		code := s.code(t, web, test.asked...)
+		_, err := s.redeem(web, code, test.redeem...)
+		if got := codeOf(err); err != nil && got != test.want || err == nil && test.want != "" {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+		if test.want != "" && !strings.Contains(test.want, "unexpected") { // it has used nothing up, and opened nothing
+			if _, err := s.redeem(web, code, drop("code_verifier")); codeOf(err) != "invalid_grant code_verifier_mismatch" {
+				t.Errorf("%s, then none: %v", test.name, err)
+			}
+			if _, err := s.redeem(web, code); err != nil {
+				t.Errorf("%s, then the right one: %v", test.name, err)
+			}
+		}
+	}
 }

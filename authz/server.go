@@ -133,6 +133,7 @@ func New(config Config) (*Server, error) {
 	}
 	s.engine = engine.New(engine.Config{
 		Store:           config.Storage,
+		OptionalPKCE:    config.OptionalPKCE,
 		KnownScope:      func(scope string) bool { _, known := s.config.Scopes[scope]; return known },
 		MintAccessToken: s.mintAccessToken,
 		NewCredential:   newCredential,

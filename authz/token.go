@@ -131,10 +131,11 @@ func (p *tokenPolicy) RefreshTokenExpiresAt(grant *storage.Grant) time.Time {
 
 // redeemCode: RFC 6749 §4.1.3.
 func (s *Server) redeemCode(ctx context.Context, p *tokenPolicy, r *engine.TokenRequest) (*accessTokenAnswer, *Error) {
-	for _, name := range []string{"code", "code_verifier"} { // RFC 7636 §4.5
-		if r.Parameters.Get(name) == "" {
-			return nil, missing(name)
-		}
+	switch {
+	case r.Parameters.Get("code") == "":
+		return nil, missing("code")
+	case r.Parameters.Get("code_verifier") == "" && (!s.config.OptionalPKCE || public(p.client)): // RFC 7636 §4.5
+		return nil, missing("code_verifier") // otherwise the code says whether there has to be one
 	}
 	issued, lastWill, err := s.engine.Token(ctx, r)
 	if lastWill != nil {

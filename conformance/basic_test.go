@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
-
-	"github.com/grantor-oauth/grantor/authz/authztest"
 )
 
 // scopeClaims are the claims that a scope asks for (OpenID Connect Core §5.4).
@@ -194,7 +192,7 @@ var basicOP = map[string]func(t *testing.T, p *provider, mode string){
 		}
 	},
 	"OIDCCEnsureRequestWithValidPkceSucceeds": func(t *testing.T, p *provider, mode string) {
-		params := request(mode)
+		params := request(mode, withPKCE...)
 		got := p.answer(t, params)
 		_, err := p.config(oauth2.AuthStyleInHeader).Exchange(t.Context(), got.Get("code"), oauth2.VerifierOption(strings.Repeat("w", 43)))
 		var refused *oauth2.RetrieveError
@@ -254,7 +252,7 @@ func reused(t *testing.T, p *provider, mode string, after time.Duration) {
 	got := p.answer(t, params)
 	s := p.redeem(t, params, got, oauth2.AuthStyleInHeader)
 	p.clock.Advance(after)
-	_, err := p.config(oauth2.AuthStyleInHeader).Exchange(t.Context(), got.Get("code"), oauth2.VerifierOption(authztest.Verifier))
+	_, err := p.config(oauth2.AuthStyleInHeader).Exchange(t.Context(), got.Get("code"))
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) || refused.ErrorCode != "invalid_grant" {
 		t.Errorf("the second time: %v", err)

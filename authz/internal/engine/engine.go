@@ -16,6 +16,10 @@ import (
 type Config struct {
 	Store storage.Store
 
+	// OptionalPKCE lets authorization requests of clients that authenticate have no
+	// code_challenge.
+	OptionalPKCE bool
+
 	// KnownScope reports whether the server has this scope.
 	KnownScope func(scope string) bool
 
@@ -61,9 +65,9 @@ func New(config Config) *Engine {
 		// which is a data race; exact, because the default takes wildcards.
 		ScopeStrategy:            fosite.ExactScopeStrategy,
 		AudienceMatchingStrategy: fosite.ExactAudienceMatchingStrategy,
-		// RFC 9700 §2.1.1, and without it a failed verifier switches PKCE off for the
-		// next try.
-		EnforcePKCE: true,
+		// RFC 9700 §2.1.1. Which requests may do without is judged before.
+		EnforcePKCE:                 !config.OptionalPKCE,
+		EnforcePKCEForPublicClients: true,
 		// Which clients get a refresh token is our rule, applied in the unit of work.
 		RefreshTokenScopes:           []string{},
 		MinParameterEntropy:          len(placeholderState),

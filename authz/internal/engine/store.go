@@ -71,6 +71,10 @@ func (u *unit) findCode(ctx context.Context) error {
 		return u.refuse("code_expired")
 	case !u.token.Policy.RedirectURIRegistered(code.RedirectURI):
 		return u.refuse("redirect_uri_gone")
+	case code.CodeChallenge == "" && u.token.Parameters.Get("code_verifier") != "":
+		// A code without a challenge is one without PKCE. To whoever has had the challenge
+		// stripped from the request, that has to show (RFC 9700 §4.8.2).
+		return u.refuse("code_verifier_unexpected")
 	}
 	if err := u.liveGrant(ctx, store, code.GrantID); err != nil {
 		return err
@@ -100,7 +104,11 @@ func (unitStore) CreatePKCERequestSession(ctx context.Context, _ string, r fosit
 }
 
 func (s unitStore) GetPKCERequestSession(ctx context.Context, signature string, session fosite.Session) (fosite.Requester, error) {
-	return s.GetAuthorizeCodeSession(ctx, signature, session)
+	r, err := s.GetAuthorizeCodeSession(ctx, signature, session)
+	if err == nil && r.GetRequestForm().Get("code_challenge") == "" {
+		return nil, fosite.ErrNotFound
+	}
+	return r, err
 }
 
 func (unitStore) DeletePKCERequestSession(context.Context, string) error { return nil }
