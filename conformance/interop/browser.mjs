@@ -52,6 +52,18 @@ export async function key(alg) {
   return { kid, key: await crypto.subtle.importKey('jwk', jwk, algorithm, false, ['sign']) }
 }
 
+// encryptions are the clients whose answers are encrypted, and how.
+export const encryptions = JSON.parse(process.env.ENCRYPTIONS ?? '[]')
+
+// decryptionKey is the private half of a key that the server may encrypt to.
+export async function decryptionKey(name) {
+  const { kid, alg, ...jwk } = JSON.parse(process.env.CLIENT_KEYS).keys.find((k) => k.kid === name)
+  const [algorithm, use] = alg.startsWith('ECDH') ? [{ name: 'ECDH', namedCurve: 'P-256' }, 'deriveBits'] :
+    [{ name: 'RSA-OAEP', hash: alg === 'RSA-OAEP' ? 'SHA-1' : 'SHA-256' }, 'decrypt']
+  delete jwk.use
+  return { kid, key: await crypto.subtle.importKey('jwk', jwk, algorithm, false, [use]) }
+}
+
 // turn puts the server's clock forward, by so many seconds from the right time.
 export async function turn(seconds) {
   const answer = await fetch(`${issuer}/clock`, { method: 'POST', body: new URLSearchParams({ seconds }) })
