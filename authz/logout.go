@@ -238,6 +238,9 @@ func (s *Server) signOut(ctx context.Context, w http.ResponseWriter, r *http.Req
 			return nil, s.report(ctx, unavailable(err), l.clientID(), user.Subject)
 		}
 	}
+	if s.frontChannel() {
+		s.lookUp(ctx, clients)
+	}
 	frames, refused := s.logoutFrames(clients, user.Subject, user.SessionID)
 	if refused != nil {
 		return nil, s.report(ctx, refused, l.clientID(), user.Subject)
