@@ -28,7 +28,7 @@ type LogoutRequest struct {
 	Address netip.Addr
 }
 
-// LogoutResponse says what to show: Redirect, Confirm or Done, and exactly one of them.
+// LogoutResponse says what to show: Redirect, Confirm, Done or Stayed, and exactly one of them.
 type LogoutResponse struct {
 	// Redirect is where to send the browser, with status 303: back to the client.
 	Redirect string
@@ -38,6 +38,9 @@ type LogoutResponse struct {
 
 	// Done tells to show that the user is signed out here.
 	Done bool
+
+	// Stayed tells to show that the user has chosen not to sign out, and is still signed in here.
+	Stayed bool
 
 	// Frames are pages of clients to open in frames first, which end the user's sessions
 	// there (OpenID Connect Front-Channel Logout §3). With them, a page has to be shown even if
@@ -217,7 +220,11 @@ func (s *Server) SubmitLogout(ctx context.Context, w http.ResponseWriter, sub *C
 	switch {
 	case err != nil:
 		return nil, s.report(ctx, broken("login_hook_failed", err), l.clientID(), "")
-	case user == nil, !sub.Approve:
+	case user == nil:
+		return l.done(), nil
+	case !sub.Approve && l.redirect == "":
+		return &LogoutResponse{Stayed: true}, nil
+	case !sub.Approve:
 		return l.done(), nil
 	case user.Subject != state.Subject: // somebody else has signed in meanwhile, who was not asked
 		refused := failed(invalidRequest, "interaction_of_another_user", "Another account is signed in now. Go back to the application and start again.")

@@ -175,6 +175,14 @@ func TestRPInitiatedLogout_Section2_confirmation(t *testing.T) {
 			t.Errorf("%s: %s, ended %d times; want %s, %d", name, got, l.ended, test.want, test.ended)
 		}
 	}
+	// Who stays, and has nowhere to go back to, is not told to be signed out.
+	l.host.SignIn("ana")
+	l.ended = 0
+	asked := must(l.leave())(t).Confirm
+	stayed := must(l.submit(&authz.ConsentSubmission{Interaction: asked.Interaction, HTTP: httptest.NewRequest("POST", "/oauth2/logout", nil), Browser: browser}))(t)
+	if !stayed.Stayed || stayed.Done || l.ended != 0 {
+		t.Errorf("stays: %+v, ended %d times", stayed, l.ended)
+	}
 	// A hook that fails is not passed over.
 	l.change(t, web, func(c *authz.Client) { c.PostLogoutRedirectURIs = []string{goodbye} })
 	sub := ask()
