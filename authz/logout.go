@@ -164,6 +164,10 @@ func (s *Server) checkLogout(ctx context.Context, params url.Values, from netip.
 	case !slices.Contains(l.client.PostLogoutRedirectURIs, to):
 		return l, failed(invalidRequest, "post_logout_redirect_uri_not_registered", "The post_logout_redirect_uri is not registered for this application.")
 	}
+	// A host's own client storage may hold anything.
+	if fault := checkPostLogoutRedirectURI(to, l.client.ApplicationType == "native"); fault != nil {
+		return l, failed(invalidRequest, "post_logout_redirect_uri_unsafe", "The post_logout_redirect_uri registered for this application cannot be used.").because(fault)
+	}
 	back := url.Values{}
 	if state := params.Get("state"); state != "" {
 		back.Set("state", state)

@@ -227,6 +227,12 @@ func TestRPInitiatedLogout_Section3_1(t *testing.T) {
 	if len(info.PostLogoutRedirectURIs) != 1 {
 		t.Errorf("%+v", info)
 	}
+	// What a host's own storage holds was not checked when it was put there.
+	for _, uri := range []string{"javascript:alert(1)", "data:text/html,x", "http://web.example/bye", goodbye + "?state=x"} {
+		l.change(t, web, func(c *authz.Client) { c.PostLogoutRedirectURIs = []string{uri} })
+		_, err := l.leave(set("client_id", web), set("post_logout_redirect_uri", uri))
+		wantRefusal(t, err, "invalid_request post_logout_redirect_uri_unsafe")
+	}
 	c := validConfig()
 	c.Logout = func(http.ResponseWriter, *http.Request) error { return nil }
 	if _, err := authz.New(c); err == nil || !strings.Contains(err.Error(), "Config.Logout: is set, but OpenID Connect is off") {
