@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/grantor-oauth/grantor/storage"
@@ -37,8 +38,8 @@ func newLogoutNotice(at time.Time, clientID, subject, session string) storage.No
 }
 
 // logoutNoticesOfUser tell clients that all sessions of a user have ended, given the grants:
-// without a session, which means all of them (§2.4). A client that insists on being told which
-// is told of each.
+// without a session, which means all of them (§2.4). A client that insists on being told which,
+// or may do so, is told of each.
 func (s *Server) logoutNoticesOfUser(ctx context.Context, at time.Time, subject string, grants []storage.Grant) ([]storage.Notice, error) {
 	clients, err := s.byClient(ctx, grants)
 	if err != nil {
@@ -51,7 +52,8 @@ func (s *Server) logoutNoticesOfUser(ctx context.Context, at time.Time, subject 
 		}
 		var sessions []string
 		for _, g := range c.grants {
-			if c.client != nil && c.client.BackchannelLogoutSessionRequired && g.SessionID != "" && !slices.Contains(sessions, g.SessionID) {
+			each := c.client == nil || c.client.BackchannelLogoutSessionRequired && g.SessionID != ""
+			if each && !slices.Contains(sessions, g.SessionID) {
 				sessions = append(sessions, g.SessionID)
 			}
 		}
@@ -76,6 +78,41 @@ func (s *Server) clientToTell(ctx context.Context, id string) (client *Client, l
 		return nil, false, err
 	}
 	return client, client != nil, nil
+}
+
+// clientAtHand is clientToTell without fetching anything.
+func (s *Server) clientAtHand(ctx context.Context, id string) (client *Client, lives bool, err error) {
+	c, known, err := s.registeredClient(ctx, id)
+	switch {
+	case known || err != nil || s.documents == nil || !s.documents.named(id):
+		return c, c != nil, err
+	case !s.documents.cache.Fresh(id):
+		return nil, true, nil
+	}
+	return s.clientToTell(ctx, id)
+}
+
+// lookUp finds the clients that are not at hand, all at once. One that cannot be found now is
+// left as it is.
+func (s *Server) lookUp(ctx context.Context, clients []signedInTo) {
+	var wait sync.WaitGroup
+	for i := range clients {
+		c := &clients[i]
+		if c.client != nil || c.gone {
+			continue
+		}
+		wait.Go(func() {
+			defer func() {
+				if p := recover(); p != nil { // of a hook; it would end the process
+					s.log.ErrorContext(ctx, "a hook panicked", "client_id", c.id, "panic_type", fmt.Sprintf("%T", p))
+				}
+			}()
+			if found, _, err := s.clientToTell(ctx, c.id); err == nil {
+				c.client = found
+			}
+		})
+	}
+	wait.Wait()
 }
 
 // logoutToken is what a client is told (§2.4). It is made anew for each attempt and stored

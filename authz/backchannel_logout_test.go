@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -716,5 +717,47 @@ func TestBackChannelLogout_2_2_document(t *testing.T) {
 	h.told(t, document)
 	if n := w.times(out); n != 1 {
 		t.Errorf("told %d times", n)
+	}
+}
+
+// What ends at once, whatever a client's own server does: one that hangs must not keep a user, or
+// the host, from ending what a thief has signed in to. A client that turns out not to want to be
+// told is not, and nothing is said of it.
+func TestBackChannelLogout_2_2_document_hangs(t *testing.T) {
+	for name, end := range map[string]func(context.Context, *house) error{
+		"RevokeUser":    func(ctx context.Context, h *house) error { return h.RevokeUser(ctx, "ana") },
+		"RevokeSession": func(ctx context.Context, h *house) error { return h.RevokeSession(ctx, "ana", "s1") },
+	} {
+		w := newWeb()
+		var hangs atomic.Bool
+		h := newHouse(t, documents(w, func(m *authz.ClientIDMetadata) { m.Scopes = []string{"openid"} }), func(c *authz.Config) {
+			c.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				if hangs.Load() {
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				}
+				return w.RoundTrip(r)
+			})}
+		})
+		w.put(document, 200, describes(document, "scope", `"openid"`), "Cache-Control", "no-store")
+		tokens := h.login(t, web)
+		h.code(t, document, atApp(), set("scope", "openid"))
+		h.clock.Advance(time.Second)
+		hangs.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		err := end(ctx, h)
+		cancel()
+		if err != nil || h.live(tokens.AccessToken) {
+			t.Errorf("%s: %v, and the access token is alive: %v", name, err, h.live(tokens.AccessToken))
+		}
+		hangs.Store(false)
+		for end := time.Now().Add(15 * time.Second); h.due(t) > 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s: the notice stays", name)
+			}
+			must(0, h.DeliverLogouts(t.Context()))(t)
+			h.clock.Advance(time.Minute)
+		}
+		h.told(t)
 	}
 }

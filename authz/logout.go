@@ -28,7 +28,7 @@ type LogoutRequest struct {
 	Address netip.Addr
 }
 
-// LogoutResponse says what to show: Redirect, Confirm or Done, and exactly one of them.
+// LogoutResponse says what to show: Redirect, Confirm, Done or Stayed, and exactly one of them.
 type LogoutResponse struct {
 	// Redirect is where to send the browser, with status 303: back to the client.
 	Redirect string
@@ -38,6 +38,9 @@ type LogoutResponse struct {
 
 	// Done tells to show that the user is signed out here.
 	Done bool
+
+	// Stayed tells to show that the user has chosen not to sign out, and is still signed in here.
+	Stayed bool
 
 	// Frames are pages of clients to open in frames first, which end the user's sessions
 	// there (OpenID Connect Front-Channel Logout §3). With them, a page has to be shown even if
@@ -161,6 +164,10 @@ func (s *Server) checkLogout(ctx context.Context, params url.Values, from netip.
 	case !slices.Contains(l.client.PostLogoutRedirectURIs, to):
 		return l, failed(invalidRequest, "post_logout_redirect_uri_not_registered", "The post_logout_redirect_uri is not registered for this application.")
 	}
+	// A host's own client storage may hold anything.
+	if fault := checkPostLogoutRedirectURI(to, l.client.ApplicationType == "native"); fault != nil {
+		return l, failed(invalidRequest, "post_logout_redirect_uri_unsafe", "The post_logout_redirect_uri registered for this application cannot be used.").because(fault)
+	}
 	back := url.Values{}
 	if state := params.Get("state"); state != "" {
 		back.Set("state", state)
@@ -217,7 +224,11 @@ func (s *Server) SubmitLogout(ctx context.Context, w http.ResponseWriter, sub *C
 	switch {
 	case err != nil:
 		return nil, s.report(ctx, broken("login_hook_failed", err), l.clientID(), "")
-	case user == nil, !sub.Approve:
+	case user == nil:
+		return l.done(), nil
+	case !sub.Approve && l.redirect == "":
+		return &LogoutResponse{Stayed: true}, nil
+	case !sub.Approve:
 		return l.done(), nil
 	case user.Subject != state.Subject: // somebody else has signed in meanwhile, who was not asked
 		refused := failed(invalidRequest, "interaction_of_another_user", "Another account is signed in now. Go back to the application and start again.")
@@ -237,6 +248,9 @@ func (s *Server) signOut(ctx context.Context, w http.ResponseWriter, r *http.Req
 		if clients, err = s.endSession(ctx, user.Subject, user.SessionID); err != nil {
 			return nil, s.report(ctx, unavailable(err), l.clientID(), user.Subject)
 		}
+	}
+	if s.frontChannel() {
+		s.lookUp(ctx, clients)
 	}
 	frames, refused := s.logoutFrames(clients, user.Subject, user.SessionID)
 	if refused != nil {

@@ -137,6 +137,9 @@ func (s *Server) deliverLogout(ctx context.Context, n storage.Notice) error {
 	if _, err := s.noticed(ctx, storage.Write{TakeNotices: []string{claimed.ID}}); err != nil {
 		return err
 	}
+	if reason == notWanted {
+		return nil
+	}
 	if reason != "" {
 		s.logoutFailed(ctx, &claimed, reason, err)
 		return nil
@@ -144,6 +147,9 @@ func (s *Server) deliverLogout(ctx context.Context, n storage.Notice) error {
 	s.emit(ctx, Event{Type: LogoutDelivered, ClientID: n.ClientID, Subject: n.Subject})
 	return nil
 }
+
+// notWanted is the reason not to tell a client that has not asked for it.
+const notWanted = "not_wanted"
 
 // tell sends a logout token to the client. The reason is empty if the client has accepted it, and
 // logout_unanswered if it can be tried again.
@@ -178,6 +184,8 @@ func (s *Server) prepareLogout(ctx context.Context, n *storage.Notice) (token, a
 	switch {
 	case err != nil:
 		return "", "", "logout_unanswered", err
+	case client != nil && client.BackchannelLogoutURI == "" && s.documents != nil && s.documents.named(n.ClientID):
+		return "", "", notWanted, nil // which was not known when the notice was filed
 	case !lives || client != nil && client.BackchannelLogoutURI == "":
 		return "", "", "client_gone", errors.New("there is no such client any more, or it does not want to be told")
 	case client == nil:

@@ -175,6 +175,14 @@ func TestRPInitiatedLogout_Section2_confirmation(t *testing.T) {
 			t.Errorf("%s: %s, ended %d times; want %s, %d", name, got, l.ended, test.want, test.ended)
 		}
 	}
+	// Who stays, and has nowhere to go back to, is not told to be signed out.
+	l.host.SignIn("ana")
+	l.ended = 0
+	asked := must(l.leave())(t).Confirm
+	stayed := must(l.submit(&authz.ConsentSubmission{Interaction: asked.Interaction, HTTP: httptest.NewRequest("POST", "/oauth2/logout", nil), Browser: browser}))(t)
+	if !stayed.Stayed || stayed.Done || l.ended != 0 {
+		t.Errorf("stays: %+v, ended %d times", stayed, l.ended)
+	}
 	// A hook that fails is not passed over.
 	l.change(t, web, func(c *authz.Client) { c.PostLogoutRedirectURIs = []string{goodbye} })
 	sub := ask()
@@ -218,6 +226,12 @@ func TestRPInitiatedLogout_Section3_1(t *testing.T) {
 	info := must(l.introduce("post_logout_redirect_uris", `["https://app.example/bye"]`))(t)
 	if len(info.PostLogoutRedirectURIs) != 1 {
 		t.Errorf("%+v", info)
+	}
+	// What a host's own storage holds was not checked when it was put there.
+	for _, uri := range []string{"javascript:alert(1)", "data:text/html,x", "http://web.example/bye", goodbye + "?state=x"} {
+		l.change(t, web, func(c *authz.Client) { c.PostLogoutRedirectURIs = []string{uri} })
+		_, err := l.leave(set("client_id", web), set("post_logout_redirect_uri", uri))
+		wantRefusal(t, err, "invalid_request post_logout_redirect_uri_unsafe")
 	}
 	c := validConfig()
 	c.Logout = func(http.ResponseWriter, *http.Request) error { return nil }

@@ -90,7 +90,7 @@ func (s *Server) RevokeSession(ctx context.Context, subject, sessionID string) e
 
 // signedInTo are the grants of one client in a session that ends.
 type signedInTo struct {
-	client *Client // nil if it is gone, or cannot be found out at present
+	client *Client // nil if it is gone, or its metadata document would have to be fetched
 	gone   bool
 	id     string
 	grants []storage.Grant
@@ -170,14 +170,14 @@ func (s *Server) grantsOf(ctx context.Context, subject string, wanted func(*stor
 	}
 }
 
-// byClient sorts grants by clients, in the order of the grants. A client whose metadata document
-// cannot be had now is not gone: it may be told later.
+// byClient sorts grants by clients, in the order of the grants. It fetches nothing: whoever ends
+// what a stolen session gave to clients must not have to wait for servers of the thief's.
 func (s *Server) byClient(ctx context.Context, grants []storage.Grant) ([]signedInTo, error) {
 	var all []signedInTo
 	for _, g := range grants {
 		i := slices.IndexFunc(all, func(c signedInTo) bool { return c.id == g.ClientID })
 		if i < 0 {
-			client, lives, err := s.clientToTell(ctx, g.ClientID)
+			client, lives, err := s.clientAtHand(ctx, g.ClientID)
 			if err != nil {
 				return nil, err
 			}

@@ -10,7 +10,8 @@ import (
 
 // LogoutPage is what the pages of the end session endpoint show. With Confirm it asks: its
 // form is a POST to Action with the hidden field interaction and decision, which is allow or
-// deny. Without it, it says that the user is signed out.
+// deny. With Stayed, it says that the user is still signed in, and otherwise that the user is signed
+// out.
 //
 // A page of the host's own has to open the Frames, if there are any, in frames of its own (OpenID
 // Connect Front-Channel Logout §3), let its Content-Security-Policy allow their origins in

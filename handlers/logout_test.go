@@ -47,6 +47,13 @@ func TestRPInitiatedLogout_Section2(t *testing.T) {
 	if done.StatusCode != http.StatusSeeOther || done.Header.Get("Location") != bye+"?state=s" || !strings.Contains(strings.Join(done.Header.Values("Set-Cookie"), " "), "session=") {
 		t.Errorf("%s %v", done.Status, done.Header)
 	}
+	// Who would rather stay is not told to be signed out.
+	h.SignIn("ana")
+	answer = h.do(http.MethodGet, path, nil).form(t)
+	answer.Set("decision", "deny")
+	if a := h.do(http.MethodPost, path, answer, "Sec-Fetch-Site", "same-origin"); a.StatusCode != http.StatusOK || !strings.Contains(a.body, "You are still signed in") || strings.Contains(strings.ToLower(a.body), "signed out") {
+		t.Errorf("stay: %s %s", a.Status, a.body)
+	}
 	// A form of another site comes without the session's cookie, so it is sent on from here.
 	h.SignIn("ana")
 	hop := h.do(http.MethodPost, path, params, "Sec-Fetch-Site", "cross-site")
