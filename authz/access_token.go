@@ -109,6 +109,9 @@ func (s *Server) mintSigned(ctx context.Context, m engine.Mint, extra map[string
 	if algorithm == "" {
 		algorithm = s.config.SigningAlgorithms[0]
 	}
+	if !slices.Contains(s.config.SigningAlgorithms, algorithm) { // it was when the client was registered
+		return "", broken("access_token_alg_gone", fmt.Errorf("client %q has AccessTokenSigningAlg %q, which is not in Config.SigningAlgorithms; add it there, or change the client", m.Client.ID, algorithm))
+	}
 	token, err := s.keys.Sign(ctx, algorithm, accessTokenType, payload)
 	if len(token) > maxAccessTokenBytes {
 		return "", broken("access_token_too_long", fmt.Errorf("it has %d bytes of %d; grant fewer scopes or add fewer claims", len(token), maxAccessTokenBytes))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -608,6 +609,41 @@ func TestCIBA_14_limits(t *testing.T) {
 	}
 	for range 20 {
 		must(many.backchannel(desk))(t)
+	}
+}
+
+// Requests that come at once all find the same left in the bucket, the more so if replicas share it
+// over a network. The user is asked no more often for that.
+func TestCIBA_14_limits_at_once(t *testing.T) {
+	var mu sync.Mutex
+	left := map[authz.LimitKey]int{}
+	s, p := newBackchannel(t, func(c *authz.Config) {
+		c.Limits.Limiter = limiterFunc(func(key authz.LimitKey, limit authz.Limit, n int) (time.Duration, error) {
+			time.Sleep(5 * time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			if _, known := left[key]; !known {
+				left[key] = limit.Burst
+			}
+			left[key] -= n
+			return time.Duration(max(0, 1-left[key])) * limit.Every, nil
+		})
+	})
+	var all sync.WaitGroup
+	var mine atomic.Int32
+	for range 40 {
+		all.Go(func() {
+			switch _, err := s.backchannel(desk); {
+			case err == nil:
+				mine.Add(1)
+			case codeOf(err) != "temporarily_unavailable too_many_backchannel_prompts":
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if mine.Load() != 5 || p.count() != 5 {
+		t.Errorf("asked %d times, %d requests went through, want 5", p.count(), mine.Load())
 	}
 }
 

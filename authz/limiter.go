@@ -49,8 +49,9 @@ const (
 // many goroutines at once.
 type Limiter interface {
 	// Take takes n from the bucket of a key, which begins full, into debt if it has to. It
-	// returns how long it will be until the bucket holds one again, zero if it does now. n
-	// may be zero. An error is logged and lets the request through: a limiter that is down
+	// returns how long it will be until the bucket holds one again, zero if it does now: up to
+	// limit.Every for who took the last one, and longer only in debt, for which a request is
+	// refused. n may be zero. An error is logged and lets the request through: a limiter that is down
 	// must not lock everybody out.
 	Take(ctx context.Context, key LimitKey, limit Limit, n int) (wait time.Duration, err error)
 }

@@ -144,12 +144,18 @@ func placeOf(a netip.Addr) netip.Prefix {
 	return place
 }
 
-// admit lets a request through if there is something left for it, and takes that.
+// admit lets a request through if there is something left for it, and takes that. Of requests
+// that come at once, and all find the same left, none gets through that had to go into debt.
 func (s *Server) admit(ctx context.Context, of []bucket) *Error {
 	if err := s.exhausted(ctx, of); err != nil {
 		return err
 	}
-	s.take(ctx, of, 1)
+	for _, b := range of {
+		// Who takes the last one leaves a bucket that is empty, for one Every at most.
+		if wait := s.take(ctx, []bucket{b}, 1); wait > b.limit.Every+b.limit.Every/100 {
+			return tooMany(of, wait)
+		}
+	}
 	return nil
 }
 
@@ -157,10 +163,13 @@ func (s *Server) admit(ctx context.Context, of []bucket) *Error {
 // one of RFC 6749 that tells to come back later; slow_down means something else (RFC 8628
 // §3.5).
 func (s *Server) exhausted(ctx context.Context, of []bucket) *Error {
-	wait := s.take(ctx, of, 0)
-	if wait <= 0 {
-		return nil
+	if wait := s.take(ctx, of, 0); wait > 0 {
+		return tooMany(of, wait)
 	}
+	return nil
+}
+
+func tooMany(of []bucket, wait time.Duration) *Error {
 	refused := failed(temporarilyUnavailable, "too_many_"+string(of[0].key.Kind), "Too many requests. Try again later.")
 	refused.Status, refused.RetryAfter = http.StatusTooManyRequests, wait
 	return refused

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -438,6 +439,25 @@ func TestOpenIDConnect_failures(t *testing.T) {
 	s.change(t, web, func(c *authz.Client) { c.IDTokenSignedResponseAlg = "PS512" }) // from a host's own storage
 	_, err = s.token(redemption(web, s.code(t, web, set("scope", "openid"))))
 	wantRefusal(t, err, "server_error id_token_alg_gone")
+}
+
+// An algorithm that the host has given up is used no more, even while its key is still published,
+// nor is an answer that was to be signed given without.
+func TestOpenIDConnect_algorithmGone(t *testing.T) {
+	before := newOpenID(t, func(c *authz.Config) { c.SigningAlgorithms = []string{"ES256", "EdDSA"} })
+	before.change(t, web, func(c *authz.Client) { c.AccessTokenSigningAlg, c.UserInfoSignedResponseAlg = "EdDSA", "EdDSA" })
+	token := before.login(t, web, set("scope", "openid")).AccessToken
+	after, err := authz.New(authz.Config{
+		Issuer: issuer, Storage: before.store, Scopes: authz.Scopes{"openid": "openid", "read": "Read"}, SigningAlgorithms: []string{"ES256"},
+		Login: nobody, Clock: before.clock.Now, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = after.UserInfo(t.Context(), token)
+	wantRefusal(t, err, "server_error userinfo_alg_gone")
+	_, err = after.Token(t.Context(), redemption(web, before.code(t, web)))
+	wantRefusal(t, err, "server_error access_token_alg_gone")
 }
 
 // What OpenID Connect Registration §2 adds; a server without it ignores that.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -107,9 +108,12 @@ func (s *Server) userInfoJWT(ctx context.Context, client *Client, claims map[str
 		return "", broken("claims_unencodable", err)
 	}
 	jwt, contentType := string(payload), ""
-	if client.UserInfoSignedResponseAlg != "" {
+	if algorithm := client.UserInfoSignedResponseAlg; algorithm != "" {
+		if !slices.Contains(s.config.SigningAlgorithms, algorithm) { // it was when the client was registered
+			return "", broken("userinfo_alg_gone", fmt.Errorf("client %q has UserInfoSignedResponseAlg %q, which is not in Config.SigningAlgorithms; add it there, or change the client", client.ID, algorithm))
+		}
 		contentType = nestedJWT
-		if jwt, err = s.keys.Sign(ctx, client.UserInfoSignedResponseAlg, userInfoType, payload); err != nil {
+		if jwt, err = s.keys.Sign(ctx, algorithm, userInfoType, payload); err != nil {
 			return "", unavailable(err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -23,17 +24,25 @@ import (
 var ErrInvalid = errors.New("keyring: not signed or sealed with a key of this server")
 
 // Sign makes a compact JWS (RFC 7515 §3.1) of payload with the algorithm's current
-// key. typ becomes the header of that name (RFC 8725 §3.11).
+// key. typ becomes the header of that name (RFC 8725 §3.11). An algorithm that is not one of
+// Config.Algorithms has no current key, even if the ring still holds one: that was retired.
 func (r *Ring) Sign(ctx context.Context, algorithm, typ string, payload []byte) (string, error) {
+	if !slices.Contains(r.config.Algorithms, algorithm) {
+		return "", noKey(algorithm)
+	}
 	s, err := r.usable(ctx)
 	if err != nil {
 		return "", err
 	}
 	k := s.active(algorithm, r.config.Now())
 	if k == nil || k.private == nil {
-		return "", fmt.Errorf("keyring: no key for algorithm %q; name it in Config.SigningAlgorithms", algorithm)
+		return "", noKey(algorithm)
 	}
 	return k.compact(typ, payload)
+}
+
+func noKey(algorithm string) error {
+	return fmt.Errorf("keyring: no key for algorithm %q; name it in Config.SigningAlgorithms", algorithm)
 }
 
 // compact is RFC 7515 §5.1, by hand where all the rest is go-jose's: its signer encodes the

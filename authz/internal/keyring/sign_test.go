@@ -134,3 +134,22 @@ func BenchmarkSign(b *testing.B) {
 		}
 	})
 }
+
+// An algorithm that the server no longer signs with is not one just because its key is still
+// there, for what it has signed: that key is on its way out.
+func TestSign_retiredAlgorithm(t *testing.T) {
+	store, c := memory.New(), &clock{at: epoch}
+	both := config(store, c)
+	both.Algorithms = []string{"ES256", "EdDSA"}
+	token, err := open(t, both).Sign(t.Context(), "EdDSA", "at+jwt", []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, config(store, c))
+	if _, err := r.Sign(t.Context(), "EdDSA", "at+jwt", []byte(`{}`)); err == nil || !strings.Contains(err.Error(), "SigningAlgorithms") {
+		t.Errorf("signed with an algorithm that is not configured: %v", err)
+	}
+	if _, err := r.Verify(t.Context(), token, "at+jwt"); err != nil {
+		t.Errorf("what was signed before: %v", err)
+	}
+}
