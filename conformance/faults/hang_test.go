@@ -115,7 +115,7 @@ func TestHang_writes(t *testing.T) {
 		case 2:
 			sent := time.Now()
 			alive(t, h.Site, p)
-			if took := time.Since(sent); took > hurry/2 {
+			if took := time.Since(sent); took >= hurry { // as those wait that write
 				t.Errorf("a look-up took %v, although only writing hangs", took)
 			}
 		}
