@@ -14,8 +14,9 @@ import (
 
 // clientKey is what Runbooks has in place of a secret (private_key_jwt, OpenID Connect Core §9).
 type clientKey struct {
-	signer jose.Signer
-	public string // a JWK Set, for Pager to know
+	signer  jose.Signer
+	public  string // a JWK Set, for Pager to know
+	private string // a JWK, for Runbooks on Node
 }
 
 func newClientKey() (*clientKey, error) {
@@ -28,8 +29,13 @@ func newClientKey() (*clientKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: id}}, nil)
-	return &clientKey{signer, string(set)}, err
+	whole := jose.JSONWebKey{Key: key, KeyID: id}
+	private, err := json.Marshal(whole)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: whole}, nil)
+	return &clientKey{signer, string(set), string(private)}, err
 }
 
 // authenticate is what a token request says of who sends it (RFC 7523 §2.2): for this issuer,

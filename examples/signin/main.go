@@ -5,7 +5,8 @@
 //	go run ./examples/signin           # then open http://127.0.0.1:8081/ and sign in
 //	go run ./examples/signin -check    # the same, and what is refused, over HTTP
 //
-// host.go is Pager with the server in it; site.go is a site, on coreos/go-oidc. Status belongs
+// host.go is Pager with the server in it; site.go is a site, on coreos/go-oidc, and
+// runbooks/runbooks.mjs is one on npm's openid-client, for machines with Node. Status belongs
 // to Pager's people and has a secret: nobody is asked. Runbooks belongs to somebody else, has a
 // key in place of a secret, and wants all that it is told signed: users are asked once.
 //
@@ -37,28 +38,45 @@ func main() {
 	}
 	file := flag.String("db", "signin.db", "where to keep grants and keys")
 	check := flag.Bool("check", false, "play the users, and stop")
+	on := flag.String("runbooks-on", "", "what Runbooks runs on: go, or node; node if there is one")
 	flag.Parse()
+	if *on != "" && *on != onGo && *on != onNode {
+		log.Fatalf("-runbooks-on is %q; use %s or %s", *on, onGo, onNode)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
 	var err error
 	if *check {
-		err = play(ctx, os.Stdout)
+		err = play(ctx, os.Stdout, choose(ctx, *on, os.Stdout))
 	} else {
-		err = serve(ctx, at, *file, os.Stdout)
+		err = serve(ctx, at, *file, os.Stdout, choose(ctx, *on, os.Stdout))
 	}
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
+// choose settles what Runbooks runs on. Nobody has to install anything for this program.
+func choose(ctx context.Context, on string, out io.Writer) string {
+	if on != "" {
+		return on
+	}
+	if _, err := installRunbooks(ctx); err != nil {
+		fmt.Fprintf(out, "Runbooks runs on Go as well: %v.\n", err)
+		return onGo
+	}
+	fmt.Fprintln(out, "Runbooks runs on Node, with openid-client.")
+	return onNode
+}
+
 // serve runs all of it until ctx ends.
-func serve(ctx context.Context, at addresses, file string, out io.Writer) (err error) {
+func serve(ctx context.Context, at addresses, file string, out io.Writer, on string) (err error) {
 	db, err := bolt.Open(file)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	s, err := start(ctx, at, db)
+	s, err := start(ctx, at, db, on)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -19,11 +20,20 @@ type system struct {
 	pagerURL         string
 	status, runbooks *site
 	servers          []*http.Server
+
+	node *nodeProgram // serves Runbooks, if it is not this program
 }
 
+// What Runbooks runs on.
+const (
+	onGo   = "go"
+	onNode = "node"
+)
+
 // start starts Pager and the two sites, each on a port of its own, with nothing in common but
-// what the one registers of the other.
-func start(ctx context.Context, at addresses, store storage.Store) (_ *system, err error) {
+// what the one registers of the other. Runbooks runs on Node, if that is what on says, and on Go
+// otherwise.
+func start(ctx context.Context, at addresses, store storage.Store, on string) (_ *system, err error) {
 	s := &system{}
 	var listeners []net.Listener
 	defer func() {
@@ -65,7 +75,14 @@ func start(ctx context.Context, at addresses, store storage.Store) (_ *system, e
 		return nil, errors.Join(err, s.stop())
 	}
 	s.serve(listeners[1], s.status.handler())
-	s.serve(listeners[2], s.runbooks.handler())
+	if on != onNode {
+		s.serve(listeners[2], s.runbooks.handler())
+		return s, nil
+	}
+	if s.node, err = startNode(ctx, s.runbooks.siteConfig); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting Runbooks on Node: %w", err), s.stop())
+	}
+	s.serve(listeners[2], s.node)
 	return s, nil
 }
 
@@ -82,6 +99,9 @@ func (s *system) stop() error {
 	var errs []error
 	for _, server := range s.servers {
 		errs = append(errs, server.Shutdown(ctx))
+	}
+	if s.node != nil {
+		errs = append(errs, s.node.stop())
 	}
 	return errors.Join(errs...)
 }
