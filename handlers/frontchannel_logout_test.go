@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -144,7 +145,19 @@ func TestFrontChannelLogoutInChromium(t *testing.T) {
 	signIn(t, as, "two", two.URL+"/cb")
 
 	page := browser.Open(t, server.URL+"/oauth2/logout?client_id=one&post_logout_redirect_uri="+url.QueryEscape(one.URL+"/bye"))
-	page.Screenshot("logout-confirm")
+	for _, width := range []int{1280, 390} {
+		for _, dark := range []bool{false, true} {
+			page.Resize(width)
+			page.Dark(dark)
+			if got := page.Eval("document.documentElement.scrollWidth - innerWidth"); got.(float64) > 0 {
+				t.Errorf("%d: the page is %v pixels too wide", width, got)
+			}
+			if got := page.Eval(contrastFaults); got != "" {
+				t.Errorf("WCAG 2.2 §1.4.3: %v", got)
+			}
+			page.Screenshot(fmt.Sprintf("logout-confirm-%d-%v", width, dark))
+		}
+	}
 	page.Click(".allow")
 	page.Await("document.querySelectorAll('iframe').length === 2")
 	page.Screenshot("logout-frames")
