@@ -1,0 +1,7 @@
+package conformance
+
+// catalogue are the chapters of the catalogue, each in a file of its name.
+var catalogue = [][]Case{
+	pkceCases,
+	issuerCases,
+}
