@@ -171,18 +171,23 @@ var consentCases = []Case{
 		Attacks: []string{"U13"},
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
-			c, b, second := p.client(), p.pages(0), p.pages(1).user
+			c, b, second := p.client(), p.pages(0), p.pages(1)
 			scope := set("scope", "openid")
+			_, theirs := p.verified(c.request(scope).in(second, Allow).wantCode().tokens().id)
 			a, page := c.asking(b, scope, set("prompt", "consent"))
 			form := b.wantAnswer(page, Allow)
-			b.user = second
+			p.moment() // or else the user has only just signed in, and prompt=login is content with that
+			b.user = second.user
 			other, asked := c.asking(b, scope, set("prompt", "login consent"))
 			mine := a.from(b, b.submit(form), Stay)
-			_, they := p.verified(other.from(b, b.submit(b.wantAnswer(asked, Allow)), Allow).wantCode().tokens().id)
+			_, got := p.verified(other.from(b, b.submit(b.wantAnswer(asked, Allow)), Allow).wantCode().tokens().id)
+			if got["sub"] != theirs["sub"] {
+				p.notTested("nobody else can sign in while a user is signed in")
+			}
 			if mine.code() == "" {
 				return
 			}
-			if _, of := p.verified(mine.tokens().id); of["sub"] == they["sub"] {
+			if _, of := p.verified(mine.tokens().id); of["sub"] == theirs["sub"] {
 				p.failf("the code stands for the second user, by the answer of the first")
 			}
 		},

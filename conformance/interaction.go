@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // What cases share that are about the user's side of a request: pages that wait for an answer,
@@ -240,4 +241,13 @@ func (c *client) signInPage(b *browser) (*authorization, *exchange) {
 		c.p.notTested("the server does not ask for a password on the first page")
 	}
 	return a, x
+}
+
+// moment lets a little more than a second go by, which is how exactly many servers know times.
+func (p *probe) moment() {
+	select {
+	case <-time.After(1100 * time.Millisecond):
+	case <-p.ctx.Done():
+		p.failf("%v", p.ctx.Err())
+	}
 }

@@ -21,13 +21,13 @@ var issuerCases = []Case{
 	},
 	{
 		ID: "iss-in-error", Spec: "RFC 9207", Section: "2", Level: Must,
-		Request: "authorization requests that are refused: for the response type, for the challenge",
+		Request: "authorization requests that are refused: for the response type, the challenge, the scope, or because nobody is signed in and nobody may be asked",
 		Want:    "iss in each response",
 		Attacks: []string{"O3"},
 		Needs:   answersWithIssuer,
 		run: func(p *probe) {
 			c, told := p.client(), 0
-			for _, e := range []edit{set("response_type", "kode"), set("code_challenge", "short"), set("scope", p.name("unknown"))} {
+			for _, e := range []edit{set("response_type", "kode"), set("code_challenge", "short"), set("scope", p.name("unknown")), set("prompt", "none")} {
 				if o := c.try(e); o.sentTo != nil && o.params.Has("error") {
 					told++
 					o.wantIssuer()
@@ -58,7 +58,9 @@ var issuerCases = []Case{
 		run: func(p *probe) {
 			c := p.client()
 			c.postedTo(p, Allow).wantCode().wantIssuer()
-			c.postedTo(p, Allow, set("code_challenge", "short")).wantError("invalid_request").wantIssuer()
+			if o := c.postedTo(p, Allow, set("code_challenge", "short")).wantError("invalid_request"); o.pushed == nil {
+				o.wantIssuer()
+			}
 		},
 	},
 	{
