@@ -75,7 +75,7 @@ var responseCases = []Case{
 		},
 	},
 	{
-		ID: "redirect-never-repeats-posts", Spec: "RFC 9700", Section: "4.12", Level: Must,
+		ID: "response-never-repeats-posts", Spec: "RFC 9700", Section: "4.12", Level: Must,
 		Request: "every form that is sent in any case, and leads on",
 		Want:    "never 307 or 308",
 		Attacks: []string{"B8"},
