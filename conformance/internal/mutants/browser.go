@@ -60,24 +60,24 @@ var browserMutants = []Mutant{
 			"	err := e.pages.write(w, \"error.html\", refused.Status, &errorView{page, e.pages.look, e.pages.style})\n	w.Write([]byte(r.URL.Query().Get(\"client_id\")))\n	if err != nil {"}},
 	},
 	{
-		Name: "browser-host-believed", Case: "host-spoofed",
+		Name: "host-believed", Case: "host-spoofed",
 		Edits: []Edit{{"handlers/authorization.go", `		w.Header().Set("Location", response.Redirect)`,
 			"		if host := r.Header.Get(\"X-Forwarded-Host\"); host != \"\" && response.Redirect[0] == '/' {\n			response.Redirect = \"https://\" + host + response.Redirect\n		}\n		w.Header().Set(\"Location\", response.Redirect)"}},
 	},
 	{
-		Name: "browser-code-logged", Case: "log-no-secrets",
+		Name: "log-code", Case: "log-no-secrets",
 		Edits: []Edit{{"authz/authorization.go", `		answer.Set("code", code)`, "		a.log.DebugContext(ctx, \"issued\", \"code\", code)\n		answer.Set(\"code\", code)"}},
 	},
 	{
-		Name: "browser-redirect-logged", Case: "log-no-secrets-refused",
+		Name: "log-redirect-uri", Case: "log-no-secrets-refused",
 		Edits: []Edit{{"authz/redirect_uri.go", "beforeQuery(requested), client.RedirectURIs", "requested, client.RedirectURIs"}},
 	},
 	{
-		Name: "browser-panic-not-caught", Case: "host-fails",
+		Name: "host-panic-not-caught", Case: "host-fails",
 		Edits: []Edit{{"handlers/endpoint.go", "	if p == http.ErrAbortHandler {", "	if p != nil {"}},
 	},
 	{
-		Name: "browser-body-unbounded", Case: "limit-body",
+		Name: "limit-body-unbounded", Case: "limit-body",
 		Edits: []Edit{
 			{"handlers/form.go", "	maxBody       = 64 << 10", "	maxBody       = 64 << 20"},
 			{"authz/parameters.go", "	maxParameter  = 8 << 10", "	maxParameter  = 64 << 20"},
@@ -85,11 +85,11 @@ var browserMutants = []Mutant{
 		},
 	},
 	{
-		Name: "browser-token-in-query", Case: "bearer-two-methods",
+		Name: "bearer-in-query", Case: "bearer-two-methods",
 		Edits: []Edit{{"handlers/protect/bearer.go", "	if inQuery(r.URL.RawQuery) {", "	if false && inQuery(r.URL.RawQuery) {"}},
 	},
 	{
-		Name: "browser-scope-not-asked", Case: "bearer-insufficient-scope",
+		Name: "bearer-scope-not-asked", Case: "bearer-insufficient-scope",
 		Edits: []Edit{{"handlers/protect/protect.go", "return !verified.HasScope(scope) }):", "return scope == \"\" }):"}},
 	},
 }
