@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -100,6 +101,9 @@ func (p *probe) mayRegister(wanted ...wanting) (c *client, refused string) {
 		c.ID, c.Secret, c.Metadata = x.text("client_id"), x.text("client_secret"), x.member
 	case make != nil:
 		made, err := make(p.ctx, asked)
+		if errors.Is(err, ErrNoSuchClient) {
+			p.notTested("it takes a client with %s: %v", described(asked), err)
+		}
 		if err != nil {
 			return nil, err.Error()
 		}
@@ -152,6 +156,9 @@ func (b *browser) answer(page *exchange, decision Decision) *http.Request {
 		person = FillForms
 	}
 	r, err := person(page.page(), b.user, decision)
+	if errors.Is(err, ErrNoChoice) {
+		b.p.notTested("%s: %v", page.what(), err)
+	}
 	if err != nil {
 		b.p.failf("%s: the page cannot be answered: %v", page.what(), err)
 	}
