@@ -187,7 +187,11 @@ var consentCases = []Case{
 			if mine.code() == "" {
 				return
 			}
-			if _, of := p.verified(mine.tokens().id); of["sub"] == theirs["sub"] {
+			x := mine.redeem()
+			if x.status != http.StatusOK {
+				return // the server has noticed
+			}
+			if _, of := p.verified(c.got(x).id); of["sub"] == theirs["sub"] {
 				p.failf("the code stands for the second user, by the answer of the first")
 			}
 		},

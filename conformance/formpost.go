@@ -32,7 +32,7 @@ var formPostCases = []Case{
 		Needs:   postingForms,
 		run: func(p *probe) {
 			c := p.client()
-			c.postedTo(p, Allow, set("code_challenge", "short")).wantError("invalid_request")
+			c.postedError(p)
 			if o := c.postedTo(p, Deny); o.params != nil {
 				o.wantError("access_denied")
 			}
@@ -103,8 +103,22 @@ func (c *client) postedTo(p *probe, decision Decision, edits ...edit) *outcome {
 		p.failf("the client gets no answer: the browser stays at %s", o.stays())
 	case o.last.header.Get("Location") != "":
 		p.failf("the answer is a redirect to %s", withoutQuery(o.sentTo))
-	case o.last.status != http.StatusOK || !o.last.isHTML():
-		p.failf("status %d with %s, want a page", o.last.status, o.last.header.Get("Content-Type"))
+	case !o.last.isHTML():
+		p.failf("%s, want a page", o.last.header.Get("Content-Type"))
 	}
 	return o
+}
+
+// postedError is a request that is refused, and of which the client is told by a form, or in the
+// answer to a pushed request.
+func (c *client) postedError(p *probe) *outcome {
+	for _, wrong := range []edit{set("code_challenge", "short"), set("scope", p.name("unknown")), set("response_type", "kode")} {
+		a := c.request(wrong).anywhere()
+		if o := a.in(p.browser(), Allow); o.code() != "" || o.params == nil && o.pushed == nil {
+			continue // the server takes it, or says it on a page
+		}
+		return c.postedTo(p, Allow, wrong).wantError("invalid_request", "invalid_scope", "unsupported_response_type", "unauthorized_client")
+	}
+	p.notTested("the client is told of none of the errors that the suite can make")
+	return nil
 }

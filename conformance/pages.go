@@ -22,7 +22,7 @@ var pageCases = []Case{
 			b.open(p.authorizeURL(nil))
 			shown := 0
 			for _, x := range p.seen() {
-				if !x.isHTML() {
+				if !x.shows() {
 					continue
 				}
 				if shown++; !refusesFrames(x.header) {
@@ -40,7 +40,7 @@ var pageCases = []Case{
 		Want:    "Referrer-Policy keeps its URL, which may have the request in it, from other sites",
 		Attacks: []string{"B9", "B24", "U6"},
 		watch: func(x *exchange) (bool, string) {
-			if !x.isHTML() {
+			if !x.shows() {
 				return false, ""
 			}
 			for _, good := range []string{"no-referrer", "same-origin", "origin", "strict-origin", "strict-origin-when-cross-origin"} {
@@ -57,7 +57,7 @@ var pageCases = []Case{
 		Want:    "a Content-Security-Policy that says what may run, and nosniff",
 		Attacks: []string{"U6"},
 		watch: func(x *exchange) (bool, string) {
-			if !x.isHTML() {
+			if !x.shows() {
 				return false, ""
 			}
 			policy := x.header.Get("Content-Security-Policy")
@@ -183,7 +183,7 @@ var pageCases = []Case{
 		},
 	},
 	{
-		ID: "host-spoofed", Spec: "RFC 9700", Section: "4.13", Level: Must,
+		ID: "host-spoofed", Spec: "RFC 9700", Section: "4.13", Level: Should,
 		Request: "requests for the metadata and for authorization say by Host, X-Forwarded-Host, X-Forwarded-Proto, Forwarded and the like that the server is somewhere else",
 		Want:    "nothing of that in the answers: the same issuer and endpoints, no link or redirect there",
 		Attacks: []string{"U15"},
@@ -216,7 +216,7 @@ var pageCases = []Case{
 		},
 	},
 	{
-		ID: "host-spoofed-iss", Spec: "RFC 9700", Section: "4.13", Level: Must,
+		ID: "host-spoofed-iss", Spec: "RFC 9700", Section: "4.13", Level: Should,
 		Request: "a user goes through a whole request whose headers say that the server is somewhere else",
 		Want:    "the answer goes to the client, with the server's own iss",
 		Attacks: []string{"U15"},
@@ -275,6 +275,9 @@ func mentions(h http.Header, word string) bool {
 	}
 	return false
 }
+
+// shows tells whether an answer is a page that somebody sees.
+func (x *exchange) shows() bool { return x.isHTML() && x.header.Get("Location") == "" }
 
 func quotedText(s string) string { return `"` + s + `"` }
 
