@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"slices"
 	"strings"
@@ -84,7 +83,8 @@ func (p *probe) mayRegister(wanted ...wanting) (c *client, refused string) {
 	}
 	endpoint, make := p.run.md.text("registration_endpoint"), p.controls().NewClient
 	c = &client{p: p, http: p.run.client}
-	p.arm(c, asked, c.wayOf(asked))
+	way, _ := asked["token_endpoint_auth_method"].(string)
+	p.arm(c, asked, way)
 	switch {
 	case endpoint != "":
 		var changes []sending
@@ -119,12 +119,7 @@ func (p *probe) mayRegister(wanted ...wanting) (c *client, refused string) {
 	return c, ""
 }
 
-func (c *client) wayOf(metadata map[string]any) string {
-	way, _ := metadata["token_endpoint_auth_method"].(string)
-	return way
-}
-
-// own is the suite's own browser, which shows its pages; a real one does not.
+// pages is a browser for the n-th user whose pages the case can look into: not a real one.
 func (p *probe) pages(n int) *browser {
 	b := p.browserOf(n)
 	if b.real != nil {
@@ -213,9 +208,6 @@ func (b *browser) plant(n int) {
 		}
 	}
 }
-
-// forget empties the browser.
-func (b *browser) forget() { b.http.Jar, _ = cookiejar.New(nil) } // it never fails
 
 // signedIn tells whether the server knows this browser's user without asking who it is: a user
 // without a name gets a code for the client.

@@ -194,22 +194,22 @@ var pageCases = []Case{
 			if o.last == nil {
 				p.notTested("it takes the suite's own browser")
 			}
-			for name, spoof := range spoofs {
+			for _, s := range spoofs {
 				b := p.browser()
 				for _, address := range []string{wellKnown(p.run.target.Issuer, "oauth-authorization-server", true), wellKnown(p.run.target.Issuer, "openid-configuration", false), c.request().url()} {
-					x := b.open(address, spoof)
+					x := b.open(address, s.by)
 					for range mostSteps { // a server may ask who it is on another page
 						to := x.location()
 						if to == nil || strings.HasSuffix(to.Hostname(), ".example") {
 							break
 						}
-						x = b.open(to.String(), spoof)
+						x = b.open(to.String(), s.by)
 					}
 					if strings.Contains(string(x.body), foreign) || mentions(x.header, foreign) {
-						p.errorf("%s: %s names the host of the request", name, x.what())
+						p.errorf("%s: %s names the host of the request", s.name, x.what())
 					}
 					if issuer := x.text("issuer"); issuer != "" && issuer != p.run.target.Issuer {
-						p.errorf("%s: the issuer is %s", name, issuer)
+						p.errorf("%s: the issuer is %s", s.name, issuer)
 					}
 				}
 			}
@@ -223,15 +223,15 @@ var pageCases = []Case{
 		Needs:   []Feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
-			for name, spoof := range spoofs {
-				if name == "Host" {
+			for _, s := range spoofs {
+				if s.name == "Host" {
 					continue // many servers have no such site
 				}
 				b := p.pages(0)
-				b.http.Transport = changing{b.http.Transport, spoof}
+				b.http.Transport = changing{b.http.Transport, s.by}
 				o := c.request().in(b, Allow).wantCode()
 				if iss := o.params.Get("iss"); iss != "" && iss != p.run.target.Issuer {
-					p.errorf("%s: iss is %s", name, iss)
+					p.errorf("%s: iss is %s", s.name, iss)
 				}
 			}
 		},
@@ -239,19 +239,22 @@ var pageCases = []Case{
 }
 
 // spoofs are ways to tell a server that it is somewhere else.
-var spoofs = map[string]sending{
-	"Host":             func(r *http.Request) { r.Host = foreign },
-	"X-Forwarded-Host": header("X-Forwarded-Host", foreign),
-	"X-Forwarded-Proto": func(r *http.Request) {
+var spoofs = []struct {
+	name string
+	by   sending
+}{
+	{"Host", func(r *http.Request) { r.Host = foreign }},
+	{"X-Forwarded-Host", header("X-Forwarded-Host", foreign)},
+	{"X-Forwarded-Proto", func(r *http.Request) {
 		r.Header.Set("X-Forwarded-Proto", "http")
 		r.Header.Set("X-Forwarded-Port", "80")
-	},
-	"Forwarded": header("Forwarded", "host="+foreign+";proto=http"),
-	"X-Original-URL": func(r *http.Request) {
-		r.Header.Set("X-Original-Host", foreign)
+	}},
+	{"Forwarded", header("Forwarded", "host="+foreign+";proto=http")},
+	{"X-Forwarded-Server", func(r *http.Request) {
 		r.Header.Set("X-Forwarded-Server", foreign)
+		r.Header.Set("X-Original-Host", foreign)
 		r.Header.Set("X-Forwarded-Prefix", "//"+foreign)
-	},
+	}},
 }
 
 // changing changes each request that a browser sends.
@@ -322,8 +325,8 @@ func (p *probe) wantHarmless(member string, values ...string) {
 				if e.name == "script" && strings.Contains(e.text, "alert(1)") {
 					p.errorf("%s %q: the page has the client's script", member, value)
 				}
-				for name, v := range e.attributes {
-					v = strings.ToLower(strings.TrimSpace(v))
+				for _, name := range slices.Sorted(keys(e.attributes)) {
+					v := strings.ToLower(strings.TrimSpace(e.attributes[name]))
 					if strings.HasPrefix(name, "on") && strings.Contains(v, "alert(1)") || strings.HasPrefix(v, "javascript:") || strings.HasPrefix(v, "data:text/html") {
 						p.errorf("%s %q: the page has %s=%q", member, value, name, v)
 					}

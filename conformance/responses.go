@@ -37,6 +37,7 @@ var responseCases = []Case{
 		Want:    "a refusal, or the whole of it back: no failure of the server, and not a part",
 		Attacks: []string{"B7"},
 		Needs:   []Feature{codeFlow, frontRequests},
+		varies:  true,
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()

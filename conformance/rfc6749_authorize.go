@@ -195,7 +195,7 @@ var authorizeCases = []Case{
 			var body bytes.Buffer
 			parts := multipart.NewWriter(&body)
 			a = c.request()
-			for name := range a.params {
+			for _, name := range slices.Sorted(keys(a.params)) {
 				_ = parts.WriteField(name, a.params.Get(name)) // to memory
 			}
 			_ = parts.Close()

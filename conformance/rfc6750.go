@@ -76,12 +76,12 @@ var bearerCases = []Case{
 			if refreshing(p.run) == "" {
 				t = c.lastingTokens()
 			}
-			for kind, other := range map[string]string{"code": unused.code(), "refresh token": t.refresh, "ID token": t.id, "secret": c.Secret} {
-				if other == "" {
+			for _, other := range [][2]string{{"code", unused.code()}, {"refresh token", t.refresh}, {"ID token", t.id}, {"secret", c.Secret}} {
+				if other[1] == "" {
 					continue
 				}
-				if x := p.get(at, bearer(other)); x.status != http.StatusUnauthorized {
-					p.errorf("status %d for a %s", x.status, kind)
+				if x := p.get(at, bearer(other[1])); x.status != http.StatusUnauthorized {
+					p.errorf("status %d for a %s", x.status, other[0])
 				}
 			}
 			t.present(http.MethodGet, at).wantStatus(http.StatusOK)

@@ -104,6 +104,17 @@ var nativeCases = []Case{
 		},
 	},
 	{
+		ID: "native-claimed-https", Spec: "RFC 8252", Section: "7.2", Level: Must,
+		Request: "a native client has an https redirect URI, which the system hands to it",
+		Want:    "a code there, and tokens for it; a port, which only loopback leaves open, leads to an error page",
+		Needs:   []Feature{codeFlow, publicClients},
+		run: func(p *probe) {
+			c := p.client(native("https://client.example/callback"))
+			c.authorize().tokens()
+			c.wantNowhere(p.browser(), "https://client.example:51004/callback", "http://client.example:51004/callback")
+		},
+	},
+	{
 		ID: "native-scheme-without-dot", Spec: "RFC 8252", Section: "8.4", Level: Should,
 		Request: "a native client registers a redirect URI whose scheme is a word that anybody's application may have, such as myapp:/callback",
 		Want:    "it is not registered, or at least not used",
