@@ -64,17 +64,23 @@ var issuerCases = []Case{
 		},
 	},
 	{
-		ID: "iss-in-fragment", Spec: "RFC 9207", Section: "2", Level: Must,
+		ID: "iss-in-fragment", Spec: "RFC 9207", Section: "4", Level: Must,
 		Request: "a request for a response type with tokens",
-		Want:    "iss beside them",
+		Want:    "iss beside them, or, as §4 leaves it, in the ID token",
 		Needs:   append(answersWithIssuer[:len(answersWithIssuer):len(answersWithIssuer)], openID),
 		run: func(p *probe) {
 			p.eachTokenResponse(func(c *client, ask []edit) {
 				o := c.try(ask...)
-				if o.sentTo == nil {
+				switch {
+				case o.sentTo == nil:
 					o.wantCode()
+				case o.params.Has("iss") || !o.params.Has("id_token"):
+					o.wantIssuer()
+				default:
+					if _, said := p.verified(o.params.Get("id_token")); said["iss"] != p.run.target.Issuer {
+						p.errorf("the ID token has iss %v", said["iss"])
+					}
 				}
-				o.wantIssuer()
 			})
 		},
 	},
