@@ -8,6 +8,7 @@ var catalogue = [][]Case{
 	formPostCases,
 	consentCases,
 	pageCases,
+	hostCases,
 	bearerCases,
 	pkceCases,
 	nativeCases,
