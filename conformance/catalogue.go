@@ -2,6 +2,9 @@ package conformance
 
 // catalogue are the chapters of the catalogue, each in a file of its name.
 var catalogue = [][]Case{
+	tokenCases,
+	clientAuthCases,
+	codeCases,
 	pkceCases,
 	issuerCases,
 }

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +23,8 @@ type probe struct {
 	mask      masker
 	made      map[string]int // how many names of each kind were made
 	cleanup   []func()
+
+	troubled atomic.Bool // the case has broken something of the server's on purpose
 }
 
 // ended is what a case panics with that ends before its last line.
@@ -120,12 +123,23 @@ func (p *probe) advance(d time.Duration) {
 	}
 }
 
-// controls are those of the target, none of which may be there.
+// controls are those of the target, none of which may be there. Cases that break something with
+// them are marked, for those that watch.
 func (p *probe) controls() Controls {
-	if c := p.run.target.Controls; c != nil {
-		return *c
+	c := p.run.target.Controls
+	if c == nil {
+		return Controls{}
 	}
-	return Controls{}
+	all := *c
+	for _, breaks := range []*func(bool){&all.StoreDown, &all.HostFails} {
+		if do := *breaks; do != nil {
+			*breaks = func(broken bool) {
+				p.troubled.Store(true)
+				do(broken)
+			}
+		}
+	}
+	return all
 }
 
 // together does something n times at once, and returns what came of each.
