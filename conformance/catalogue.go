@@ -6,5 +6,8 @@ var catalogue = [][]Case{
 	clientAuthCases,
 	codeCases,
 	pkceCases,
+	refreshCases,
+	revocationCases,
+	introspectionCases,
 	issuerCases,
 }
