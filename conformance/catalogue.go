@@ -9,5 +9,10 @@ var catalogue = [][]Case{
 	refreshCases,
 	revocationCases,
 	introspectionCases,
+	corsCases,
+	metadataCases,
+	methodCases,
+	keyCases,
 	issuerCases,
+	watchCases,
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // probe is one case being run: what it sends, what it has found, whom it has asked.
@@ -25,6 +27,7 @@ type probe struct {
 	cleanup   []func()
 
 	troubled atomic.Bool // the case has broken something of the server's on purpose
+	rsa      *jose.JSONWebKey
 }
 
 // ended is what a case panics with that ends before its last line.

@@ -52,9 +52,9 @@ var refreshCases = []Case{
 			c := p.client()
 			t := c.lastingTokens()
 			next := c.rotated(t)
-			last := c.rotated(next)
 			p.advance(10 * time.Minute)
-			last.wantAlive("ten minutes")
+			last := c.rotated(next)
+			last.wantAlive("a refresh")
 			c.refreshed(t.refresh).wantError(400, "invalid_grant")
 			last.wantDead("a refresh token of its family was used again")
 		},
@@ -200,8 +200,7 @@ var refreshCases = []Case{
 			p.advance(10 * time.Minute)
 			stranger.dpop = owner.dpop
 			stranger.refreshed(t.refresh).wantError(400, "invalid_grant")
-			next.wantAlive("a stranger sent a used refresh token of its family")
-			owner.got(owner.refreshed(next.refresh))
+			owner.got(owner.refreshed(next.refresh)).wantAlive("a stranger sent a used refresh token of its family")
 		},
 	},
 	{
