@@ -48,8 +48,8 @@ var introspectionCases = []Case{
 	},
 	{
 		ID: "introspect-unauthenticated", Spec: "RFC 7662", Section: "2.1", Level: Must,
-		Request: "introspection without credentials, with a client_id alone, and with a wrong secret",
-		Want:    "401 with a challenge, and nothing about the token",
+		Request: "introspection without credentials, with a wrong secret, with an access token that there is not, and with a client_id alone",
+		Want:    "401 with a challenge, for the last a refusal, and nothing about the token",
 		Attacks: []string{"G1"},
 		Needs:   []Feature{codeFlow, introspecting},
 		run: func(p *probe) {
@@ -60,9 +60,12 @@ var introspectionCases = []Case{
 			t.c.introspect(t.access).wantJSON()
 			address, form := p.endpoint("introspection_endpoint"), url.Values{"token": {t.access}}
 			named := url.Values{"token": {t.access}, "client_id": {t.c.ID}}
-			for _, x := range []*exchange{p.post(address, form), p.post(address, named), p.post(address, form, t.c.basic(t.c.ID, p.secret("client_secret"))), p.post(address, form, bearer(p.secret("access_token")))} {
-				x.wantStatus(http.StatusUnauthorized)
-				if x.header.Get("WWW-Authenticate") == "" {
+			for i, x := range []*exchange{p.post(address, named), p.post(address, form), p.post(address, form, t.c.basic(t.c.ID, p.secret("client_secret"))), p.post(address, form, bearer(p.secret("access_token")))} {
+				x.wantRefused()
+				if i > 0 {
+					x.wantStatus(http.StatusUnauthorized)
+				}
+				if x.status == http.StatusUnauthorized && x.header.Get("WWW-Authenticate") == "" {
 					p.errorf("401 without WWW-Authenticate")
 				}
 				if x.member["active"] != nil || x.member["scope"] != nil {

@@ -68,7 +68,7 @@ var codeMutants = []Mutant{
 		Name: "code-without-end", Case: "code-expires",
 		Edits: []Edit{
 			{"authz/internal/engine/store.go", "case !u.at.Before(code.ExpiresAt):", "case u.at.IsZero():"},
-			{"storage/memory/write.go", "if !ok || !live(w.At, c.ExpiresAt) {", "if !ok {"},
+			{"storage/memory/write.go", "if !ok || !live(w.At, c.ExpiresAt) {", "if !ok || c.ExpiresAt.IsZero() {"},
 		},
 	},
 }

@@ -28,6 +28,9 @@ type Mutant struct {
 	// everything.
 	Case    string
 	Profile string
+
+	// With is a case that brings about what Case watches, where Case asks for nothing by itself.
+	With string
 }
 
 // Edit is one change: in File, by its path from the root of the repository, Old stands exactly

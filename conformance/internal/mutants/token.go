@@ -67,4 +67,16 @@ var tokenMutants = []Mutant{
 		Name: "clientauth-disabled-clients-go-on", Case: "clientauth-disabled-client",
 		Edits: []Edit{{"authz/client.go", "if c.Disabled || !c.ExpiresAt.IsZero()", "if !c.ExpiresAt.IsZero()"}},
 	},
+	{
+		Name: "error-repeats-the-request", Case: "always-error-charset", With: "token-scope-malformed",
+		Edits: []Edit{{"authz/scope.go", `"The scope parameter is malformed."`, `"The scope "+param+" is malformed."`}},
+	},
+	{
+		Name: "error-is-the-servers-own", Case: "always-an-answer", With: "token-hostile-values",
+		Edits: []Edit{{"authz/parameters.go", `failed(invalidRequest, "parameter_not_text", "A request parameter is not valid UTF-8 text.")`, `failed(serverError, "parameter_not_text", "A request parameter is not valid UTF-8 text.")`}},
+	},
+	{
+		Name: "answers-without-their-type", Case: "always-json-labelled", With: "token-get-refused",
+		Edits: []Edit{{"handlers/endpoint.go", `[]string{"application/json"}`, `[]string{"text/plain"}`}},
+	},
 }
