@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -147,6 +148,7 @@ func (p *probe) controls() Controls {
 
 // together does something n times at once, and returns what came of each.
 func together[T any](p *probe, n int, do func(i int) T) []T {
+	p.connect(n)
 	got := make([]T, n)
 	problems := make([]any, n)
 	begin := make(chan struct{})
@@ -166,6 +168,33 @@ func together[T any](p *probe, n int, do func(i int) T) []T {
 		}
 	}
 	return got
+}
+
+// connect opens connections, so that what is sent at once arrives at once, and not one after the
+// other as fast as TLS is agreed on.
+func (p *probe) connect(n int) {
+	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	defer cancel()
+	var open, done sync.WaitGroup
+	open.Add(n)
+	for range n {
+		done.Go(func() {
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.run.target.Issuer, nil)
+			if err != nil {
+				open.Done()
+				return
+			}
+			answer, err := p.run.client.Do(r)
+			open.Done()
+			if err != nil {
+				return // the requests themselves will tell
+			}
+			open.Wait() // while the answer is not read, the connection is nobody else's
+			_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, mostRead))
+			answer.Body.Close()
+		})
+	}
+	done.Wait()
 }
 
 // do runs the case, and says what came of it.

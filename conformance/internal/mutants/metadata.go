@@ -4,7 +4,7 @@ package mutants
 var metadataMutants = []Mutant{
 	{
 		Name: "metadata-another-issuer", Case: "metadata-issuer-exact",
-		Edits: []Edit{{"authz/server.go", "Issuer:                                     s.config.Issuer,", `Issuer: s.config.Issuer + "/",`}},
+		Edits: []Edit{{"authz/server.go", "Issuer:                                     s.config.Issuer,", `Issuer: "https://auth.example.com",`}},
 	},
 	{
 		Name: "metadata-password-grant", Case: "metadata-grants-known",

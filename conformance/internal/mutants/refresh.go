@@ -41,10 +41,6 @@ var refreshMutants = []Mutant{
 		Edits: []Edit{{"authz/internal/engine/refresh.go", "if len(asked) == 0 {", "if len(asked) >= 0 {"}},
 	},
 	{
-		Name: "refresh-scope-kept-after-withdrawal", Case: "refresh-scope-withdrawn",
-		Edits: []Edit{{"authz/internal/engine/unit.go", "return !slices.Contains(u.client.Scopes, scope) || !u.known(scope) }", "return !u.known(scope) }"}},
-	},
-	{
 		Name: "refresh-with-any-key", Case: "refresh-bound-to-key",
 		Edits: []Edit{{"authz/refresh.go", "case !p.held.confirms(token.Confirmation):", "case token.Confirmation != nil && token.ExpiresAt.IsZero():"}},
 	},

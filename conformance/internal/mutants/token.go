@@ -69,7 +69,10 @@ var tokenMutants = []Mutant{
 	},
 	{
 		Name: "error-repeats-the-request", Case: "always-error-charset", With: "token-scope-malformed",
-		Edits: []Edit{{"authz/scope.go", `"The scope parameter is malformed."`, `"The scope "+param+" is malformed."`}},
+		Edits: []Edit{
+			{"authz/scope.go", `"The scope parameter is malformed."`, `"The scope "+param+" is malformed."`},
+			{"authz/error.go", "if !sendable(out.Description) {", `if out.Description == "" {`},
+		},
 	},
 	{
 		Name: "error-is-the-servers-own", Case: "always-an-answer", With: "token-hostile-values",
