@@ -25,6 +25,10 @@ var codeMutants = []Mutant{
 		},
 	},
 	{
+		Name: "pkce-verifier-without-challenge", Case: "pkce-verifier-without-challenge",
+		Edits: []Edit{{"authz/internal/engine/store.go", `return u.refuse("code_verifier_unexpected")`, `u.token.Parameters.Del("code_verifier")`}},
+	},
+	{
 		Name: "pkce-challenge-of-any-form", Case: "pkce-challenge-form",
 		Edits: []Edit{{"authz/pkce.go", `err != nil || len(b) != 32`, `err != nil && len(b) > 64`}},
 	},
