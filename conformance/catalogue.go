@@ -4,4 +4,13 @@ package conformance
 var catalogue = [][]Case{
 	pkceCases,
 	issuerCases,
+	assertionCases,
+	jwtFormCases,
+	clientKeyCases,
+	guardCases,
+	jwtBearerCases,
+	requestObjectCases,
+	requestURICases,
+	signedResponseCases,
+	pushedCases,
 }
