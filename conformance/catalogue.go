@@ -13,4 +13,12 @@ var catalogue = [][]Case{
 	requestURICases,
 	signedResponseCases,
 	pushedCases,
+	proofCases,
+	proofAtResourceCases,
+	proofKeyCases,
+	nonceCases,
+	mutualTLSCases,
+	boundCertificateCases,
+	accessTokenCases,
+	signedIntrospectionCases,
 }

@@ -151,10 +151,10 @@ func (p *probe) boundedFetches(good *publication, ask func(address string) *exch
 		}
 	})
 	before := good.times()
-	for what, h := range map[string]http.Handler{
+	for what, h := range ordered(map[string]http.Handler{
 		"a redirect":             http.RedirectHandler(good.url, http.StatusFound),
 		"a document without end": endless, "a document that comes byte by byte": slow, "a server that does not answer": asleep,
-	} {
+	}) {
 		x := ask(p.publish(h).url)
 		if x.status < 400 {
 			p.errorf("%s: status %d", what, x.status)
@@ -181,6 +181,7 @@ var guardCases = []Case{
 		Want:    "the registration or the request is refused, and nobody connects there",
 		Attacks: []string{"E8", "E9", "S10"},
 		Needs:   []Feature{byKey},
+		varies:  true, // the port does
 		run: func(p *probe) {
 			bird := p.canary()
 			p.keyed().identified().wantKnown("keys that are registered") // so that a refusal is about the URL
@@ -205,6 +206,7 @@ var guardCases = []Case{
 		Want:    "they are refused, and nobody connects there",
 		Attacks: []string{"E18", "S10"},
 		Needs:   []Feature{codeFlow, frontRequests},
+		varies:  true, // the port does
 		run: func(p *probe) {
 			bird := p.canary()
 			c := p.client()
@@ -235,6 +237,7 @@ var guardCases = []Case{
 		Want:    "nobody connects there",
 		Attacks: []string{"S10"},
 		Needs:   []Feature{registering},
+		varies:  true, // the port does
 		run: func(p *probe) {
 			bird := p.canary()
 			for _, name := range []string{"logo_uri", "client_uri", "policy_uri", "tos_uri", "sector_identifier_uri", "initiate_login_uri", "backchannel_logout_uri", "software_statement"} {

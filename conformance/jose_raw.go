@@ -12,6 +12,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"iter"
+	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -124,6 +126,17 @@ func (p *probe) badly(key any, head map[string]any, what claims) map[string]stri
 	}
 }
 
+// ordered goes through a map in the order of its keys, so that every run sends the same.
+func ordered[V any](m map[string]V) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, name := range slices.Sorted(keys(m)) {
+			if !yield(name, m[name]) {
+				return
+			}
+		}
+	}
+}
+
 // flipped is a signature with another beginning.
 func flipped(signature string) string {
 	if strings.HasPrefix(signature, "A") {
@@ -131,3 +144,6 @@ func flipped(signature string) string {
 	}
 	return "A" + signature[1:]
 }
+
+// stdEncoded is base64 with padding, as of headers.
+func stdEncoded(b []byte) string { return base64.StdEncoding.EncodeToString(b) }

@@ -70,7 +70,7 @@ func (c *client) trying(assertion func() string) *exchange {
 // after them is not.
 func (c *client) refuses(changes map[string]claims) {
 	c.identified().wantKnown("a good assertion")
-	for what, change := range changes {
+	for what, change := range ordered(changes) {
 		c.trying(func() string { return c.assertion(change) }).wantUnknown(what)
 	}
 	c.identified().wantKnown("a good assertion afterwards")
@@ -273,7 +273,7 @@ var assertionCases = []Case{
 		run: func(p *probe) {
 			c, other := p.keyed(), p.keyed()
 			c.identified().wantKnown("a good assertion")
-			for what, key := range map[string]jose.JSONWebKey{"a key that nobody has": p.newKey("ES256"), "the key of another client": other.key()} {
+			for what, key := range ordered(map[string]jose.JSONWebKey{"a key that nobody has": p.newKey("ES256"), "the key of another client": other.key()}) {
 				for _, id := range []string{key.KeyID, c.key().KeyID, ""} {
 					key.KeyID = id
 					c.trying(func() string { return p.sign(key, c.assertionClaims(), nil) }).wantUnknown(what)
@@ -365,7 +365,7 @@ var assertionCases = []Case{
 			c := p.client(method("private_key_jwt"))
 			stranger := p.newKey("ES256")
 			stranger.KeyID = c.key().KeyID
-			for endpoint, status := range map[string]int{"introspection_endpoint": 200, "revocation_endpoint": 200, "pushed_authorization_request_endpoint": 201} {
+			for endpoint, status := range ordered(map[string]int{"introspection_endpoint": 200, "revocation_endpoint": 200, "pushed_authorization_request_endpoint": 201}) {
 				methods := endpoint + "_auth_methods_supported"
 				if p.run.md.text(endpoint) == "" || p.run.md[methods] != nil && !p.run.md.lists(methods, "private_key_jwt") {
 					continue

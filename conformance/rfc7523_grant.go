@@ -58,8 +58,8 @@ func (i *partner) redeem(jwt string, edits ...edit) *exchange {
 // refuses checks that JWTs with these changes are refused, and a good one is not.
 func (i *partner) refuses(bad map[string]func() string) {
 	i.c.got(i.redeem(i.jwt(nil)))
-	for what, make := range bad {
-		x := i.redeem(make())
+	for what, jwt := range ordered(bad) {
+		x := i.redeem(jwt())
 		switch said := x.text("error"); {
 		case x.status == http.StatusOK:
 			i.p.errorf("%s is taken for a grant", what)
@@ -72,7 +72,7 @@ func (i *partner) refuses(bad map[string]func() string) {
 
 func (i *partner) refusesClaims(bad map[string]claims) {
 	all := map[string]func() string{}
-	for what, change := range bad {
+	for what, change := range ordered(bad) {
 		all[what] = func() string { return i.jwt(change) }
 	}
 	i.refuses(all)
@@ -132,13 +132,13 @@ var jwtBearerCases = []Case{
 				"one with its own key":  func() string { return p.sign(stranger, i.claims(), map[string]any{"jwk": stranger.Public()}) },
 				"one with an empty MAC": func() string { return p.raw([]byte{}, `{"alg":"HS256"}`, p.text(i.claims())) },
 			}
-			for form, secret := range p.publicForms(i.key) {
+			for form, secret := range ordered(p.publicForms(i.key)) {
 				bad["a MAC with the public key as "+form] = func() string {
 					return p.raw(secret, p.text(map[string]any{"alg": "HS256", "kid": i.key.KeyID}), p.text(i.claims()))
 				}
 			}
 			head := map[string]any{"alg": rawAlgorithm(i.key.Key), "kid": i.key.KeyID}
-			for what, jwt := range p.badly(i.key.Key, head, i.claims()) {
+			for what, jwt := range ordered(p.badly(i.key.Key, head, i.claims())) {
 				bad[what] = func() string { return jwt }
 			}
 			i.refuses(bad)

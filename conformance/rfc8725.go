@@ -51,7 +51,7 @@ var jwtFormCases = []Case{
 			for _, key := range keys {
 				c := p.keyed(with("jwks", &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key}}))
 				c.identified().wantKnown("a good assertion")
-				for form, secret := range p.publicForms(key) {
+				for form, secret := range ordered(p.publicForms(key)) {
 					head := p.text(map[string]any{"alg": "HS256", "kid": key.KeyID})
 					c.trying(func() string { return p.raw(secret, head, p.text(c.assertionClaims())) }).wantUnknown("a MAC with the public key as " + form)
 				}
@@ -93,10 +93,10 @@ var jwtFormCases = []Case{
 			order := make([]byte, 64)
 			key.Params().N.FillBytes(order[:32])
 			key.Params().N.FillBytes(order[32:])
-			for what, signature := range map[string][]byte{
+			for what, signature := range ordered(map[string][]byte{
 				"zeros": make([]byte, 64), "the order of the curve": order, "no bytes": {},
 				"ASN.1": {0x30, 0x06, 0x02, 0x01, 0x00, 0x02, 0x01, 0x00}, "one byte": {0}, "a thousand bytes": make([]byte, 1000),
-			} {
+			}) {
 				c.trying(func() string { return p.unsigned(c.rawHead(), c.assertionClaims(), signature) }).wantUnknown("a signature of " + what)
 			}
 		},
@@ -112,7 +112,7 @@ var jwtFormCases = []Case{
 			c.identified().wantKnown("a good assertion")
 			good := p.raw(c.key().Key, p.text(c.rawHead()), p.text(c.assertionClaims()))
 			c.trying(func() string { return good }).wantKnown("a good assertion, made by hand")
-			for what, bad := range p.badly(c.key().Key, c.rawHead(), c.assertionClaims()) {
+			for what, bad := range ordered(p.badly(c.key().Key, c.rawHead(), c.assertionClaims())) {
 				c.trying(func() string { return bad }).wantUnknown(what)
 			}
 		},
@@ -160,10 +160,10 @@ var jwtFormCases = []Case{
 			c.identified().wantKnown("a good assertion")
 			stranger := p.newKey("ES256")
 			certificate := p.certificate()
-			for what, head := range map[string]claims{
+			for what, head := range ordered(map[string]claims{
 				"jwk": {"jwk": stranger.Public()},
 				"x5c": {"x5c": [][]byte{certificate.Certificate[0]}},
-			} {
+			}) {
 				signer := stranger.Key
 				if what == "x5c" {
 					signer = certificate.PrivateKey
@@ -219,12 +219,12 @@ var jwtFormCases = []Case{
 			c.identified().wantKnown("a good assertion")
 			b64 := func(text string) string { return encoded([]byte(text)) }
 			long := strings.Repeat("x", 64<<10)
-			for what, bad := range map[string]string{
+			for what, bad := range ordered(map[string]string{
 				"a long header":  p.raw(c.key().Key, p.text(claims(c.rawHead()).changed(claims{"x": long})), p.text(c.assertionClaims())),
 				"long claims":    p.raw(c.key().Key, p.text(c.rawHead()), p.text(c.assertionClaims().changed(claims{"jti": long}))),
 				"a zip bomb":     b64(`{"alg":"dir","enc":"A128GCM","zip":"DEF"}`) + ".." + b64("012345678901") + "." + long + "." + b64("0123456789012345"),
 				"a costly PBES2": b64(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2s":"c2FsdHNhbHQ","p2c":10000000}`) + "." + b64("012345678901234567890123") + "." + b64("012345678901") + "." + b64("x") + "." + b64("0123456789012345"),
-			} {
+			}) {
 				x := c.trying(func() string { return bad })
 				if what == "a long header" || what == "long claims" {
 					if x.status >= 500 {
@@ -278,6 +278,7 @@ var clientKeyCases = []Case{
 		Want:    "the keys are not fetched anew for each: whoever asks has proven nothing",
 		Attacks: []string{"E8"},
 		Needs:   []Feature{byKey},
+		varies:  true,
 		run: func(p *probe) {
 			key := p.newKey("ES256")
 			at := p.publish(document("application/json", p.text(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}})))

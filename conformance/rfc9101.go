@@ -21,10 +21,10 @@ func (p *probe) signer(wanted ...wanting) *client {
 	return p.client(append(all, wanted...)...)
 }
 
-// inObject is a request whose parameters stand in a request object, which make makes of them;
+// inObject is a request whose parameters stand in a request object, which object makes of them;
 // outside are further ones beside it.
-func (a *authorization) inObject(make func(params url.Values) string, outside ...edit) *outcome {
-	a.sent = url.Values{"client_id": {a.c.ID}, "request": {make(a.params)}}
+func (a *authorization) inObject(object func(params url.Values) string, outside ...edit) *outcome {
+	a.sent = url.Values{"client_id": {a.c.ID}, "request": {object(a.params)}}
 	for _, e := range outside {
 		e(a.sent)
 	}
@@ -64,15 +64,15 @@ var requestObjectCases = []Case{
 		Needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer()
-			make := func(params url.Values) string { return c.requestObject(params, nil) }
-			o := c.request().inObject(make, set("state", "another-state"), set("redirect_uri", "https://client.example/another"), set("scope", "no-such-scope"),
+			object := func(params url.Values) string { return c.requestObject(params, nil) }
+			o := c.request().inObject(object, set("state", "another-state"), set("redirect_uri", "https://client.example/another"), set("scope", "no-such-scope"),
 				set("response_type", "code"), set("code_challenge", challengeOf(random(32)))).wantCode()
 			if o.params.Get("state") != o.a.params.Get("state") {
 				p.errorf("state %q, want that of the object, %q", o.params.Get("state"), o.a.params.Get("state"))
 			}
 			o.tokens()
 			// A state that is only outside was not signed, and is not given back.
-			o = c.request(del("state")).inObject(make, set("state", "unsigned-state")).wantCode()
+			o = c.request(del("state")).inObject(object, set("state", "unsigned-state")).wantCode()
 			if o.params.Has("state") {
 				p.errorf("a state that is not in the object comes back: %q", o.params.Get("state"))
 			}
@@ -105,8 +105,8 @@ var requestObjectCases = []Case{
 		run: func(p *probe) {
 			c, other := p.signer(), p.signer()
 			c.asked(nil).wantCode()
-			refused := func(what string, make func(params url.Values) string) {
-				p.within(what, c.request().inObject(make))
+			refused := func(what string, object func(params url.Values) string) {
+				p.within(what, c.request().inObject(object))
 			}
 			stranger := p.newKey("ES256")
 			stranger.KeyID = c.key().KeyID
@@ -115,13 +115,13 @@ var requestObjectCases = []Case{
 				return p.sign(stranger, c.objectClaims(params), map[string]any{"jwk": stranger.Public()})
 			})
 			refused("another client's key", func(params url.Values) string { return p.sign(other.key(), c.objectClaims(params), nil) })
-			for form, secret := range p.publicForms(c.key()) {
+			for form, secret := range ordered(p.publicForms(c.key())) {
 				refused("a MAC with the public key as "+form, func(params url.Values) string {
 					return p.raw(secret, p.text(map[string]any{"alg": "HS256", "kid": c.key().KeyID}), p.text(c.objectClaims(params)))
 				})
 			}
 			a := c.request()
-			for what, jwt := range p.badly(c.key().Key, c.rawHead(), c.objectClaims(a.params)) {
+			for what, jwt := range ordered(p.badly(c.key().Key, c.rawHead(), c.objectClaims(a.params))) {
 				if len(jwt) < 8<<10 { // longer ones are about the length of URLs
 					refused(what, func(url.Values) string { return jwt })
 				}
@@ -137,12 +137,12 @@ var requestObjectCases = []Case{
 		run: func(p *probe) {
 			c, other := p.signer(), p.signer()
 			c.asked(nil).wantCode()
-			for what, change := range map[string]claims{
+			for what, change := range ordered(map[string]claims{
 				"aud of another server": {"aud": "https://as.other.example"},
 				"aud of others":         {"aud": []string{"https://as.other.example", "https://third.example"}},
 				"iss of another client": {"iss": other.ID},
 				"iss of the server":     {"iss": p.run.target.Issuer},
-			} {
+			}) {
 				p.within(what, c.asked(change))
 			}
 		},

@@ -67,12 +67,12 @@ var requestURICases = []Case{
 			c, at := p.referring(http.NotFoundHandler())
 			other := p.signer()
 			a := c.request()
-			for what, h := range map[string]http.Handler{
+			for what, h := range ordered(map[string]http.Handler{
 				"another client's object": document(requestObjectMedia, other.requestObject(other.request().params, nil)),
 				"an unsigned object":      document(requestObjectMedia, p.unsigned(map[string]any{"alg": "none"}, c.objectClaims(a.params), nil)),
 				"nothing":                 http.NotFoundHandler(),
 				"a page":                  document("text/html", "<!doctype html><title>x</title>"),
-			} {
+			}) {
 				c, at := p.referring(h)
 				if o := c.request().at(at.url); o.params.Has("code") {
 					p.errorf("%s leads to a code", what)

@@ -246,7 +246,7 @@ var pushedCases = []Case{
 			c := p.client()
 			a, uri := c.pushed()
 			for _, bad := range []string{uri + "x", uri[:len(uri)-4], "urn:ietf:params:oauth:request_uri:" + random(24), "urn:ietf:params:oauth:request_uri:", strings.ToUpper(uri)} {
-				a.clone().referred(p.browser(), bad).wantRefused("invalid_request_uri", "invalid_request")
+				a.clone().referred(p.browser(), bad).wantRefused("invalid_request_uri", "invalid_request", "request_uri_not_supported")
 			}
 			a.referred(p.browser(), uri).wantCode()
 		},
@@ -279,7 +279,7 @@ var pushedCases = []Case{
 		run: func(p *probe) {
 			c := p.client()
 			c.pushed()
-			for what, one := range map[string]struct {
+			for what, one := range ordered(map[string]struct {
 				e     edit
 				codes []string
 			}{
@@ -287,7 +287,7 @@ var pushedCases = []Case{
 				"a scope":                   {set("scope", "no-such-scope"), []string{"invalid_scope"}},
 				"a response type":           {set("response_type", "no-such-type"), []string{"unsupported_response_type", "invalid_request"}},
 				"a challenge method":        {set("code_challenge_method", "S1"), []string{"invalid_request"}},
-			} {
+			}) {
 				x := c.push(c.request(one.e).pushable())
 				if x.status == http.StatusCreated {
 					p.errorf("%s is taken when it is pushed", what)
