@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func encoded(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+func inBase64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 // advanceIfPossible moves the server's clock, where the suite can.
 func (p *probe) advanceIfPossible(d time.Duration) {
@@ -86,8 +86,8 @@ func (c *canary) wantSilent(p *probe, after string) {
 	}
 }
 
-// registered is a client of this metadata, or nil if the server refuses to register one.
-func (p *probe) registered(asked map[string]any) *client {
+// registrable is a client of this metadata, or nil if the server refuses to register one.
+func (p *probe) registrable(asked map[string]any) *client {
 	how, _ := asked["token_endpoint_auth_method"].(string)
 	c := &client{p: p, http: p.run.client}
 	p.arm(c, asked, how)
@@ -186,7 +186,7 @@ var guardCases = []Case{
 			bird := p.canary()
 			p.keyed().identified().wantKnown("keys that are registered") // so that a refusal is about the URL
 			for _, address := range bird.urls() {
-				c := p.registered(map[string]any{
+				c := p.registrable(map[string]any{
 					"client_name": "Conformance", "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": address,
 					"grant_types": []string{"authorization_code"}, "response_types": []string{"code"}, "redirect_uris": []string{"https://client.example/callback"},
 				})
@@ -219,7 +219,7 @@ var guardCases = []Case{
 			}
 			for _, address := range bird.urls() {
 				judge(c, address)
-				other := p.registered(map[string]any{
+				other := p.registrable(map[string]any{
 					"client_name": "Conformance", "token_endpoint_auth_method": p.authentication(), "request_uris": []string{address},
 					"request_object_signing_alg": "ES256",
 					"grant_types":                []string{"authorization_code"}, "response_types": []string{"code"}, "redirect_uris": []string{"https://client.example/callback"},

@@ -118,7 +118,7 @@ func (p *probe) badly(key any, head map[string]any, what claims) map[string]stri
 		"a fourth part":                          good + "." + parts[2],
 		"no signature":                           parts[0] + "." + parts[1] + ".",
 		"two parts":                              parts[0] + "." + parts[1],
-		"another signature":                      parts[0] + "." + parts[1] + "." + flipped(parts[2]),
+		"another signature":                      parts[0] + "." + parts[1] + "." + anotherSignature(parts[2]),
 		"claims that are an array":               p.raw(key, p.text(head), "["+payload+"]"),
 		"claims that are no JSON":                p.raw(key, p.text(head), payload[:len(payload)-1]),
 		"alg that is a number":                   with("alg", 1),
@@ -137,8 +137,8 @@ func ordered[V any](m map[string]V) iter.Seq2[string, V] {
 	}
 }
 
-// flipped is a signature with another beginning.
-func flipped(signature string) string {
+// anotherSignature is a signature with another beginning.
+func anotherSignature(signature string) string {
 	if strings.HasPrefix(signature, "A") {
 		return "B" + signature[1:]
 	}

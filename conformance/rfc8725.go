@@ -217,7 +217,7 @@ var jwtFormCases = []Case{
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("a good assertion")
-			b64 := func(text string) string { return encoded([]byte(text)) }
+			b64 := func(text string) string { return inBase64([]byte(text)) }
 			long := strings.Repeat("x", 64<<10)
 			for what, bad := range ordered(map[string]string{
 				"a long header":  p.raw(c.key().Key, p.text(claims(c.rawHead()).changed(claims{"x": long})), p.text(c.assertionClaims())),

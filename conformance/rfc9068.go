@@ -35,9 +35,9 @@ func (t *tokens) forgeries() map[string]string {
 	id, _ := head["kid"].(string)
 	stranger.KeyID = id
 	all := map[string]string{
-		"another signature":        parts[0] + "." + parts[1] + "." + flipped(parts[2]),
+		"another signature":        parts[0] + "." + parts[1] + "." + anotherSignature(parts[2]),
 		"no signature":             parts[0] + "." + parts[1] + ".",
-		"other claims":             parts[0] + "." + encoded([]byte(p.text(wider))) + "." + parts[2],
+		"other claims":             parts[0] + "." + inBase64([]byte(p.text(wider))) + "." + parts[2],
 		"alg none":                 p.unsigned(head.changed(claims{"alg": "none"}), body, nil),
 		"alg None and a signature": p.unsigned(head.changed(claims{"alg": "None"}), body, []byte("x")),
 		"a stranger's key":         p.sign(stranger, body, map[string]any{"typ": "at+jwt"}),

@@ -31,8 +31,8 @@ func (a *authorization) inObject(object func(params url.Values) string, outside 
 	return a.in(a.c.p.browser(), Allow)
 }
 
-// asked is a request in a good request object, changed by some claims.
-func (c *client) asked(changes claims) *outcome {
+// signedAsk is a request in a good request object, changed by some claims.
+func (c *client) signedAsk(changes claims) *outcome {
 	return c.request().inObject(func(params url.Values) string { return c.requestObject(params, changes) })
 }
 
@@ -50,7 +50,7 @@ var requestObjectCases = []Case{
 		Want:    "a code, with the state that is in the object",
 		Needs:   objectClaimed,
 		run: func(p *probe) {
-			o := p.signer().asked(nil).wantCode()
+			o := p.signer().signedAsk(nil).wantCode()
 			if o.params.Get("state") != o.a.params.Get("state") {
 				p.errorf("state %q, want %q", o.params.Get("state"), o.a.params.Get("state"))
 			}
@@ -86,7 +86,7 @@ var requestObjectCases = []Case{
 		Needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer()
-			c.asked(nil).wantCode()
+			c.signedAsk(nil).wantCode()
 			for _, none := range []string{"none", "None", "NONE", ""} {
 				for _, signature := range []string{"", "x"} {
 					c.request().inObject(func(params url.Values) string {
@@ -104,7 +104,7 @@ var requestObjectCases = []Case{
 		Needs:   objectClaimed,
 		run: func(p *probe) {
 			c, other := p.signer(), p.signer()
-			c.asked(nil).wantCode()
+			c.signedAsk(nil).wantCode()
 			refused := func(what string, object func(params url.Values) string) {
 				p.within(what, c.request().inObject(object))
 			}
@@ -136,14 +136,14 @@ var requestObjectCases = []Case{
 		Needs:   objectClaimed,
 		run: func(p *probe) {
 			c, other := p.signer(), p.signer()
-			c.asked(nil).wantCode()
+			c.signedAsk(nil).wantCode()
 			for what, change := range ordered(map[string]claims{
 				"aud of another server": {"aud": "https://as.other.example"},
 				"aud of others":         {"aud": []string{"https://as.other.example", "https://third.example"}},
 				"iss of another client": {"iss": other.ID},
 				"iss of the server":     {"iss": p.run.target.Issuer},
 			}) {
-				p.within(what, c.asked(change))
+				p.within(what, c.signedAsk(change))
 			}
 		},
 	},
@@ -155,10 +155,10 @@ var requestObjectCases = []Case{
 		Needs:   objectClaimed,
 		run: func(p *probe) {
 			c, other := p.signer(), p.signer()
-			c.asked(nil).wantCode()
-			p.within("the client_id of another client", c.asked(claims{"client_id": other.ID}))
-			p.within("client_id and iss of another client", c.asked(claims{"client_id": other.ID, "iss": other.ID}))
-			p.within("no client_id", c.asked(claims{"client_id": nil}))
+			c.signedAsk(nil).wantCode()
+			p.within("the client_id of another client", c.signedAsk(claims{"client_id": other.ID}))
+			p.within("client_id and iss of another client", c.signedAsk(claims{"client_id": other.ID, "iss": other.ID}))
+			p.within("no client_id", c.signedAsk(claims{"client_id": nil}))
 		},
 	},
 	{
@@ -169,10 +169,10 @@ var requestObjectCases = []Case{
 		Needs:   objectClaimed,
 		run: func(p *probe) {
 			c, now := p.signer(), p.now()
-			c.asked(nil).wantCode()
-			p.within("an exp that has passed", c.asked(claims{"iat": now.Add(-time.Hour).Unix(), "nbf": now.Add(-time.Hour).Unix(), "exp": now.Add(-30 * time.Minute).Unix()}))
-			p.within("an nbf to come", c.asked(claims{"nbf": now.Add(time.Hour).Unix(), "exp": now.Add(65 * time.Minute).Unix()}))
-			p.within("an exp in words", c.asked(claims{"exp": "tomorrow"}))
+			c.signedAsk(nil).wantCode()
+			p.within("an exp that has passed", c.signedAsk(claims{"iat": now.Add(-time.Hour).Unix(), "nbf": now.Add(-time.Hour).Unix(), "exp": now.Add(-30 * time.Minute).Unix()}))
+			p.within("an nbf to come", c.signedAsk(claims{"nbf": now.Add(time.Hour).Unix(), "exp": now.Add(65 * time.Minute).Unix()}))
+			p.within("an exp in words", c.signedAsk(claims{"exp": "tomorrow"}))
 		},
 	},
 	{
@@ -183,10 +183,10 @@ var requestObjectCases = []Case{
 		Needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer()
-			c.asked(nil).wantCode()
-			p.within("no aud", c.asked(claims{"aud": nil}))
-			p.within("no exp", c.asked(claims{"exp": nil}))
-			p.within("an exp in ten years", c.asked(claims{"exp": p.now().AddDate(10, 0, 0).Unix()}))
+			c.signedAsk(nil).wantCode()
+			p.within("no aud", c.signedAsk(claims{"aud": nil}))
+			p.within("no exp", c.signedAsk(claims{"exp": nil}))
+			p.within("an exp in ten years", c.signedAsk(claims{"exp": p.now().AddDate(10, 0, 0).Unix()}))
 		},
 	},
 	{
@@ -196,10 +196,10 @@ var requestObjectCases = []Case{
 		Needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer()
-			c.asked(nil).wantCode()
+			c.signedAsk(nil).wantCode()
 			inner := c.request()
-			p.within("another request object in it", c.asked(claims{"request": c.requestObject(inner.params, nil)}))
-			p.within("a request_uri in it", c.asked(claims{"request_uri": "https://client.example/request"}))
+			p.within("another request object in it", c.signedAsk(claims{"request": c.requestObject(inner.params, nil)}))
+			p.within("a request_uri in it", c.signedAsk(claims{"request_uri": "https://client.example/request"}))
 		},
 	},
 	{
@@ -209,7 +209,7 @@ var requestObjectCases = []Case{
 		Needs:   append([]Feature{frontRequests}, objectClaimed...),
 		run: func(p *probe) {
 			c := p.signer()
-			c.asked(nil).wantCode()
+			c.signedAsk(nil).wantCode()
 			c.request().inObject(func(params url.Values) string { return c.requestObject(params, nil) }, set("request_uri", "https://client.example/request")).wantRefused()
 		},
 	},
@@ -220,13 +220,13 @@ var requestObjectCases = []Case{
 		Needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer()
-			c.asked(nil).wantCode()
+			c.signedAsk(nil).wantCode()
 			for _, typ := range []string{"at+jwt", "dpop+jwt", "logout+jwt"} {
 				p.within("typ "+typ, c.request().inObject(func(params url.Values) string {
 					return p.sign(c.key(), c.objectClaims(params), map[string]any{"typ": typ})
 				}))
 			}
-			p.within("sub that is the client", c.asked(claims{"sub": c.ID}))
+			p.within("sub that is the client", c.signedAsk(claims{"sub": c.ID}))
 			if byKey(p.run) == "" {
 				c := p.keyed()
 				c.identified().wantKnown("a good assertion")
@@ -242,7 +242,7 @@ var requestObjectCases = []Case{
 		run: func(p *probe) {
 			both := &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.newKey("ES256"), p.newKey("PS256")}}
 			c := p.signer(with("jwks", both), with("request_object_signing_alg", "ES256"))
-			c.asked(nil).wantCode()
+			c.signedAsk(nil).wantCode()
 			p.within("PS256", c.request().inObject(func(params url.Values) string { return p.sign(both.Keys[1], c.objectClaims(params), nil) }))
 		},
 	},
@@ -253,7 +253,7 @@ var requestObjectCases = []Case{
 		Needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer(with("require_signed_request_object", true))
-			c.asked(nil).wantCode()
+			c.signedAsk(nil).wantCode()
 			a := c.request()
 			a.sent = a.params
 			a.in(p.browser(), Allow).wantRefused(objectErrors...)
@@ -266,10 +266,10 @@ var requestObjectCases = []Case{
 		Needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer()
-			c.asked(nil).wantCode()
-			c.asked(claims{"redirect_uri": "https://attacker.example/"}).wantNoAnswer()
+			c.signedAsk(nil).wantCode()
+			c.signedAsk(claims{"redirect_uri": "https://attacker.example/"}).wantNoAnswer()
 			if !p.run.md.lists("code_challenge_methods_supported", "plain") {
-				c.asked(claims{"code_challenge_method": "plain"}).wantError("invalid_request")
+				c.signedAsk(claims{"code_challenge_method": "plain"}).wantError("invalid_request")
 			}
 		},
 	},

@@ -34,11 +34,11 @@ func (a *authorization) referred(b *browser, requestURI string, outside ...edit)
 	}
 	o := &outcome{a: a}
 	o.sentTo, o.last = b.walk(b.open(a.c.p.authorizeURL(params)), callback(a.params.Get("redirect_uri")), Allow)
-	return o.read()
+	return o.readSent()
 }
 
-// read takes the response out of the URL that the browser was sent to.
-func (o *outcome) read() *outcome {
+// readSent takes the response out of the URL that the browser was sent to.
+func (o *outcome) readSent() *outcome {
 	if o.sentTo == nil {
 		return o
 	}
@@ -374,5 +374,5 @@ func (a *authorization) sentInURL() *outcome {
 	o := &outcome{a: a}
 	b := a.c.p.browser()
 	o.sentTo, o.last = b.walk(b.open(a.url()), callback(a.c.redirectURI()), Allow)
-	return o.read()
+	return o.readSent()
 }

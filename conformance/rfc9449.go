@@ -131,7 +131,7 @@ var proofCases = []Case{
 			public := k.key.Public()
 			public.KeyID = ""
 			other := p.newKey("ES256")
-			symmetric := map[string]any{"kty": "oct", "k": encoded([]byte("0123456789abcdef0123456789abcdef"))}
+			symmetric := map[string]any{"kty": "oct", "k": inBase64([]byte("0123456789abcdef0123456789abcdef"))}
 			bad := map[string]string{
 				"alg none":                     p.unsigned(map[string]any{"typ": "dpop+jwt", "alg": "none", "jwk": public}, k.due(c), nil),
 				"alg none and a signature":     p.unsigned(map[string]any{"typ": "dpop+jwt", "alg": "none", "jwk": public}, k.due(c), []byte("x")),

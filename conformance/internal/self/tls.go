@@ -65,7 +65,9 @@ func (a *authority) vouch(subject pkix.Name) (certificatePEM, keyPEM string, err
 	if err != nil {
 		return "", "", fmt.Errorf("self: %w", err)
 	}
-	encode := func(kind string, b []byte) string { return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b})) }
+	encode := func(kind string, b []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}))
+	}
 	return encode("CERTIFICATE", der), encode("PRIVATE KEY", private), nil
 }
 
