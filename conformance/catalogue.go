@@ -21,4 +21,5 @@ var catalogue = [][]Case{
 	boundCertificateCases,
 	accessTokenCases,
 	signedIntrospectionCases,
+	encryptedCases,
 }

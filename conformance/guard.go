@@ -173,10 +173,10 @@ func (p *probe) boundedFetches(good *publication, ask func(address string) *exch
 	}
 }
 
-// Where a server goes when clients tell it to: RFC 9101 §10.4.1, RFC 9700 §4.11 and RFC 7591.
+// Where a server goes when clients tell it to (RFC 8725 §3.10, RFC 9101 §10.4.1).
 var guardCases = []Case{
 	{
-		ID: "guard-client-keys", Spec: "RFC 7591", Section: "5", Level: Should,
+		ID: "guard-client-keys", Spec: "RFC 8725", Section: "3.10", Level: Should,
 		Request: "clients whose jwks_uri leads to the server's own machine, by each way to write its address, authenticate",
 		Want:    "the registration or the request is refused, and nobody connects there",
 		Attacks: []string{"E8", "E9", "S10"},

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -144,9 +143,4 @@ var signedResponseCases = []Case{
 			c.request(set("response_mode", "header.jwt")).in(p.browser(), Allow).wantRefused("invalid_request", "unsupported_response_mode")
 		},
 	},
-}
-
-// reference is a request that has been pushed, at the authorization endpoint.
-func (c *client) reference(requestURI string) string {
-	return c.p.authorizeURL(url.Values{"client_id": {c.ID}, "request_uri": {requestURI}})
 }

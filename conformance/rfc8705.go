@@ -89,6 +89,13 @@ var mutualTLSCases = []Case{
 			c.showing(&other, func() *exchange { return c.identified() }).wantUnknown("another certificate")
 			c.showing(&twin, func() *exchange { return c.identified() }).wantUnknown("a certificate that says the same")
 			c.showing(nil, func() *exchange { return c.identified() }).wantUnknown("no certificate")
+			if introspecting(p.run) == "" {
+				// Where no token is made, nothing but authentication asks for the certificate.
+				ask := func() *exchange { return c.introspect(p.secret("token")) }
+				ask().wantStatus(http.StatusOK)
+				c.showing(&other, ask).wantError(0, "invalid_client", "invalid_request")
+				c.showing(nil, ask).wantError(0, "invalid_client", "invalid_request")
+			}
 			c.identified().wantKnown("its certificate afterwards")
 		},
 	},

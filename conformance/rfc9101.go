@@ -24,11 +24,16 @@ func (p *probe) signer(wanted ...wanting) *client {
 // inObject is a request whose parameters stand in a request object, which object makes of them;
 // outside are further ones beside it.
 func (a *authorization) inObject(object func(params url.Values) string, outside ...edit) *outcome {
+	return a.inObjectAt(a.c.p.browser(), object, outside...)
+}
+
+// inObjectAt is the same at a certain browser.
+func (a *authorization) inObjectAt(b *browser, object func(params url.Values) string, outside ...edit) *outcome {
 	a.sent = url.Values{"client_id": {a.c.ID}, "request": {object(a.params)}}
 	for _, e := range outside {
 		e(a.sent)
 	}
-	return a.in(a.c.p.browser(), Allow)
+	return a.in(b, Allow)
 }
 
 // signedAsk is a request in a good request object, changed by some claims.
@@ -65,16 +70,20 @@ var requestObjectCases = []Case{
 		run: func(p *probe) {
 			c := p.signer()
 			object := func(params url.Values) string { return c.requestObject(params, nil) }
-			o := c.request().inObject(object, set("state", "another-state"), set("redirect_uri", "https://client.example/another"), set("scope", "no-such-scope"),
-				set("response_type", "code"), set("code_challenge", challengeOf(random(32)))).wantCode()
-			if o.params.Get("state") != o.a.params.Get("state") {
-				p.errorf("state %q, want that of the object, %q", o.params.Get("state"), o.a.params.Get("state"))
-			}
-			o.tokens()
-			// A state that is only outside was not signed, and is not given back.
-			o = c.request(del("state")).inObject(object, set("state", "unsigned-state")).wantCode()
-			if o.params.Has("state") {
-				p.errorf("a state that is not in the object comes back: %q", o.params.Get("state"))
+			b := p.browser()
+			// The second time, the user is signed in, has agreed before, and may be asked nothing.
+			for range 2 {
+				o := c.request().inObjectAt(b, object, set("state", "another-state"), set("redirect_uri", "https://client.example/another"), set("scope", "no-such-scope"),
+					set("response_type", "code"), set("code_challenge", challengeOf(random(32)))).wantCode()
+				if o.params.Get("state") != o.a.params.Get("state") {
+					p.errorf("state %q, want that of the object, %q", o.params.Get("state"), o.a.params.Get("state"))
+				}
+				o.tokens()
+				// A state that is only outside was not signed, and is not given back.
+				o = c.request(del("state")).inObjectAt(b, object, set("state", "unsigned-state")).wantCode()
+				if o.params.Has("state") {
+					p.errorf("a state that is not in the object comes back: %q", o.params.Get("state"))
+				}
 			}
 		},
 	},

@@ -7,48 +7,6 @@ import (
 	"time"
 )
 
-// pushable are the parameters of a request as the server wants them pushed: signed, if it does.
-func (a *authorization) pushable() url.Values {
-	if a.c.p.run.md.is("require_signed_request_object") {
-		return url.Values{"client_id": {a.c.ID}, "request": {a.c.requestObject(a.params, nil)}}
-	}
-	return a.params
-}
-
-// pushed pushes a good request, changed by edits.
-func (c *client) pushed(edits ...edit) (a *authorization, requestURI string) {
-	a = c.request(edits...)
-	x := c.push(a.pushable()).wantStatus(http.StatusCreated)
-	if requestURI = x.text("request_uri"); requestURI == "" {
-		c.p.failf("the answer has no request_uri")
-	}
-	return a, requestURI
-}
-
-// referred takes a user through a request that was pushed, changed by edits of what stands in the URL.
-func (a *authorization) referred(b *browser, requestURI string, outside ...edit) *outcome {
-	a.sent = nil
-	params := url.Values{"client_id": {a.c.ID}, "request_uri": {requestURI}}
-	for _, e := range outside {
-		e(params)
-	}
-	o := &outcome{a: a}
-	o.sentTo, o.last = b.walk(b.open(a.c.p.authorizeURL(params)), callback(a.params.Get("redirect_uri")), Allow)
-	return o.readSent()
-}
-
-// readSent takes the response out of the URL that the browser was sent to.
-func (o *outcome) readSent() *outcome {
-	if o.sentTo == nil {
-		return o
-	}
-	o.params = answerIn(o.sentTo)
-	if o.signed = o.params.Get("response"); o.signed != "" && !o.params.Has("code") && strings.Count(o.signed, ".") == 2 {
-		o.params = o.a.c.p.signedAnswer(o.signed, o.a.c.ID)
-	}
-	return o
-}
-
 const pushEndpoint = "pushed_authorization_request_endpoint"
 
 // RFC 9126: authorization requests that clients push.
@@ -168,7 +126,7 @@ var pushedCases = []Case{
 		},
 	},
 	{
-		ID: "par-once", Spec: "RFC 9126", Section: "7.3", Level: Should,
+		ID: "par-once", Spec: "RFC 9126", Section: "4", Level: Should,
 		Request: "a request_uri that has led to a code is used again, in the same browser and in another",
 		Want:    "a refusal",
 		Attacks: []string{"P3"},
@@ -187,7 +145,7 @@ var pushedCases = []Case{
 		},
 	},
 	{
-		ID: "par-once-at-once", Spec: "RFC 9126", Section: "7.3", Level: Should,
+		ID: "par-once-at-once", Spec: "RFC 9126", Section: "4", Level: Should,
 		Request: "eight browsers answer one pushed request at the same time",
 		Want:    "one code",
 		Attacks: []string{"P3"},
@@ -258,17 +216,23 @@ var pushedCases = []Case{
 		Attacks: []string{"P6"},
 		Needs:   []Feature{codeFlow, pushing},
 		run: func(p *probe) {
-			a, uri := p.client().pushed()
-			o := a.referred(p.browser(), uri, set("redirect_uri", "https://attacker.example/"), set("state", "another"), set("scope", "no-such-scope"),
-				set("code_challenge", challengeOf(random(32))), set("response_type", "token"))
-			if o.sentTo == nil && o.last != nil && o.last.status >= 400 && o.last.status < 500 {
-				return // to refuse it is as good
+			c, b := p.client(), p.browser()
+			a, uri := c.pushed()
+			a.referred(b, uri).wantCode()
+			// By now the user is signed in, has agreed before, and may be asked nothing.
+			for _, at := range []*browser{b, p.browser()} {
+				a, uri = c.pushed()
+				o := a.referred(at, uri, set("redirect_uri", "https://attacker.example/"), set("state", "another"), set("scope", "no-such-scope"),
+					set("code_challenge", challengeOf(random(32))), set("response_type", "token"))
+				if o.sentTo == nil && o.last != nil && o.last.status >= 400 && o.last.status < 500 {
+					continue // to refuse it is as good
+				}
+				o.wantCode()
+				if o.params.Get("state") != a.params.Get("state") {
+					p.errorf("state %q comes back, want the one that was pushed", o.params.Get("state"))
+				}
+				o.tokens()
 			}
-			o.wantCode()
-			if o.params.Get("state") != a.params.Get("state") {
-				p.errorf("state %q comes back, want the one that was pushed", o.params.Get("state"))
-			}
-			o.tokens()
 		},
 	},
 	{
@@ -313,6 +277,25 @@ var pushedCases = []Case{
 			}
 			p.post(c.at(pushEndpoint)+"?"+credentials.Encode(), form).wantError(0, "invalid_client", "invalid_request")
 			p.post(c.at(pushEndpoint)+"?"+form.Encode(), credentials).wantError(0, "invalid_client", "invalid_request", "unsupported_response_type", "invalid_request_object")
+		},
+	},
+	{
+		ID: "par-assertion-audience", Spec: "RFC 9126", Section: "2", Level: Must,
+		Request: "requests are pushed with assertions whose aud is the issuer and, of servers that take it at the token endpoint, the URL of that, and of the endpoint itself",
+		Want:    "all of them are taken: they all mean this server",
+		Needs:   []Feature{codeFlow, pushing, byKey},
+		run: func(p *probe) {
+			c := p.client(method("private_key_jwt"))
+			c.pushed()
+			c.identified()
+			c.says = func() string { return c.assertion(claims{"aud": p.endpoint("token_endpoint")}) }
+			if !c.identified().known() {
+				c.says = nil
+				p.notOffered("the server takes its issuer identifier alone")
+			}
+			c.pushed()
+			c.says = func() string { return c.assertion(claims{"aud": p.endpoint(pushEndpoint)}) }
+			c.pushed()
 		},
 	},
 	{
@@ -361,18 +344,4 @@ var pushedCases = []Case{
 			other.push(url.Values{"request": {object}}).wantError(400, objectErrors...)
 		},
 	},
-}
-
-// clone is the same request, for another browser.
-func (a *authorization) clone() *authorization {
-	b := *a
-	return &b
-}
-
-// sentInURL sends a browser with the parameters in the URL, whatever the server wants.
-func (a *authorization) sentInURL() *outcome {
-	o := &outcome{a: a}
-	b := a.c.p.browser()
-	o.sentTo, o.last = b.walk(b.open(a.url()), callback(a.c.redirectURI()), Allow)
-	return o.readSent()
 }

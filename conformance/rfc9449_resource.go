@@ -79,8 +79,8 @@ var proofAtResourceCases = []Case{
 	},
 	{
 		ID: "dpop-downgraded", Spec: "RFC 9449", Section: "7.2", Level: Must,
-		Request: "a bound token at a resource as a bearer token, alone and with a good proof",
-		Want:    "401 both times",
+		Request: "a bound token at a resource as a bearer token, alone and with a good proof; and at UserInfo in the body",
+		Want:    "401 each time",
 		Attacks: []string{"P13"},
 		Needs:   []Feature{codeFlow, proving},
 		run: func(p *probe) {
@@ -89,6 +89,9 @@ var proofAtResourceCases = []Case{
 				good := t.present(http.MethodGet, address).wantStatus(http.StatusOK)
 				p.get(address, bearer(t.access)).wantShut("the scheme Bearer")
 				p.get(address, bearer(t.access), header("DPoP", t.proofFor(t.c.dpop, address, good, nil))).wantShut("the scheme Bearer and a proof")
+				if address == p.run.md.text("userinfo_endpoint") {
+					p.post(address, formOf("access_token", t.access)).wantShut("the token in the body")
+				}
 			}
 		},
 	},

@@ -43,7 +43,7 @@ var assertionMutants = []Mutant{
 		Edits: []Edit{
 			{"authz/foreign_jwt.go", `	stdjson "encoding/json"`, "\t\"crypto/x509\"\n\tstdjson \"encoding/json\""},
 			{"authz/foreign_jwt.go", `	return (t.keyID == "" ||`, "	if der, err := x509.MarshalPKIXPublicKey(key.Key); err == nil && strings.HasPrefix(t.algorithm, \"HS\") {\n\t\treturn t.signedWith(der)\n\t}\n\treturn (t.keyID == \"\" ||"},
-			{"authz/client_assertion.go", `if strings.HasPrefix(t.algorithm, "HS") {`, `if false {`},
+			{"authz/client_assertion.go", `if strings.HasPrefix(t.algorithm, "HS") {`, `if strings.HasPrefix(t.algorithm, "none") {`},
 		},
 	},
 	{

@@ -56,7 +56,7 @@ var dpopMutants = []Mutant{
 	},
 	{
 		Name: "access-token-not-verified", Case: "access-token-forged-introspection",
-		Edits: []Edit{{"authz/internal/keyring/sign.go", `if err1 != nil || err2 != nil || !k.verifies(compact[:len(header)+1+len(body)], signature) {`, `if err1 != nil || err2 != nil {`}},
+		Edits: []Edit{{"authz/internal/keyring/sign.go", `if err1 != nil || err2 != nil || !k.verifies(compact[:len(header)+1+len(body)], signature) {`, `if err1 != nil || err2 != nil || len(signature) > 1<<20 {`}},
 	},
 	{
 		Name: "access-token-names-repeated", Case: "access-token-unique",

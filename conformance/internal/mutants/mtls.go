@@ -22,7 +22,12 @@ var mtlsMutants = []Mutant{
 		Name: "certificate-in-a-header", Case: "mtls-header-forged",
 		Edits: []Edit{
 			{"handlers/endpoint.go", `	certificate := protect.TLSCertificate
-`, `	certificate := protect.ForwardedCertificate("Client-Cert", netip.MustParsePrefix("0.0.0.0/0"))
+`, `	certificate := func(r *http.Request) (*x509.Certificate, error) {
+		if r.Header.Get("Client-Cert") != "" {
+			return protect.ForwardedCertificate("Client-Cert", netip.MustParsePrefix("0.0.0.0/0"))(r)
+		}
+		return protect.TLSCertificate(r)
+	}
 `},
 		},
 	},
@@ -32,7 +37,7 @@ var mtlsMutants = []Mutant{
 	},
 	{
 		Name: "token-with-any-certificate", Case: "mtls-bound-presented",
-		Edits: []Edit{{"handlers/protect/certificate.go", `case key != thumbprint(certificate): // a key that is no string is none either`, `case false:`}},
+		Edits: []Edit{{"handlers/protect/certificate.go", `case key != thumbprint(certificate): // a key that is no string is none either`, `case key == "":`}},
 	},
 	{
 		Name: "refresh-with-any-certificate", Case: "mtls-bound-refresh",
