@@ -45,6 +45,7 @@ type authorization struct {
 	params   url.Values
 	verifier string
 	arrived  func(*url.URL) bool // instead of the redirect URI in params, if it is set
+	sent     url.Values          // instead of params, if it is set: such as a request object that has them
 }
 
 // request is a good authorization request, changed by edits.
@@ -110,7 +111,9 @@ func (a *authorization) begin(b *browser) (first *exchange, refused *exchange) {
 // address is the URL that starts the request, in the way that the server demands.
 func (a *authorization) address() (address string, refused *exchange) {
 	p, params := a.c.p, a.params
-	if p.run.md.is("require_signed_request_object") || a.c.Metadata["require_signed_request_object"] == true {
+	if a.sent != nil {
+		params = a.sent
+	} else if p.run.md.is("require_signed_request_object") || a.c.Metadata["require_signed_request_object"] == true {
 		params = url.Values{"client_id": {a.c.ID}, "request": {a.c.requestObject(a.params, nil)}}
 	}
 	if p.run.md.is("require_pushed_authorization_requests") || a.c.Metadata["require_pushed_authorization_requests"] == true {

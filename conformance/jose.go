@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -202,9 +203,31 @@ func (c *client) requestObject(params url.Values, changes claims) string {
 type proofKey struct {
 	p   *probe
 	key jose.JSONWebKey
+
+	mu    sync.Mutex
+	nonce string // that the authorization server gave out last
 }
 
-func (p *probe) proofKey() *proofKey { return &proofKey{p, p.newKey("ES256")} }
+func (p *probe) proofKey() *proofKey { return &proofKey{p: p, key: p.newKey("ES256")} }
+
+// noted keeps the nonce for the next proof (RFC 9449 §8.2).
+func (k *proofKey) noted(x *exchange) {
+	if nonce := x.header.Get("DPoP-Nonce"); nonce != "" {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.nonce = nonce
+	}
+}
+
+// withNonce are further claims of a proof for the authorization server.
+func (k *proofKey) withNonce() claims {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.nonce == "" {
+		return nil
+	}
+	return claims{"nonce": k.nonce}
+}
 
 // thumbprint is the key's (RFC 7638), as in dpop_jkt.
 func (k *proofKey) thumbprint() string {
@@ -240,9 +263,14 @@ func tokenHash(accessToken string) string {
 func (c *client) proving(endpoint string, form url.Values, key *proofKey, changes ...sending) *exchange {
 	address := c.at(endpoint)
 	// A proof is for the URL that the client knows the endpoint by.
-	x := c.post(endpoint, form, append([]sending{header("DPoP", key.proof(http.MethodPost, address, nil))}, changes...)...)
-	if nonce := x.header.Get("DPoP-Nonce"); nonce != "" && x.text("error") == "use_dpop_nonce" {
-		x = c.post(endpoint, form, append([]sending{header("DPoP", key.proof(http.MethodPost, address, claims{"nonce": nonce}))}, changes...)...)
+	try := func() *exchange {
+		x := c.post(endpoint, form, append([]sending{header("DPoP", key.proof(http.MethodPost, address, key.withNonce()))}, changes...)...)
+		key.noted(x)
+		return x
+	}
+	x := try()
+	if x.header.Get("DPoP-Nonce") != "" && x.text("error") == "use_dpop_nonce" {
+		x = try()
 	}
 	return x
 }
