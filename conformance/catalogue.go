@@ -8,4 +8,6 @@ var catalogue = [][]Case{
 	resourceMetadataCases,
 	stepUpCases,
 	richRequestCases,
+	deviceCases,
+	devicePageCases,
 }
