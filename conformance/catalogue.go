@@ -10,4 +10,6 @@ var catalogue = [][]Case{
 	richRequestCases,
 	deviceCases,
 	devicePageCases,
+	exchangeCases,
+	exchangeActorCases,
 }
