@@ -12,4 +12,7 @@ var catalogue = [][]Case{
 	devicePageCases,
 	exchangeCases,
 	exchangeActorCases,
+	registrationCases,
+	registrationAttackCases,
+	managementCases,
 }
