@@ -15,4 +15,6 @@ var catalogue = [][]Case{
 	registrationCases,
 	registrationAttackCases,
 	managementCases,
+	documentCases,
+	documentFetchingCases,
 }

@@ -1,6 +1,10 @@
 package conformance
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/go-jose/go-jose/v4"
+)
 
 // contents are the claims of an access token: its own if it is a JWT, or what introspection says
 // of it. Where neither tells, the case ends.
@@ -61,4 +65,9 @@ func (p *probe) twoResources() (string, string) {
 		p.notTested("it takes the identifiers of two resources: see Target.OtherResource")
 	}
 	return one, p.run.target.OtherResource
+}
+
+// keySet is a key set of one key.
+func keySet(key jose.JSONWebKey) *jose.JSONWebKeySet {
+	return &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key}}
 }
