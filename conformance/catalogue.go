@@ -17,4 +17,5 @@ var catalogue = [][]Case{
 	managementCases,
 	documentCases,
 	documentFetchingCases,
+	backchannelCases,
 }
