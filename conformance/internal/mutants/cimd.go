@@ -43,6 +43,6 @@ var documentMutants = []Mutant{
 	},
 	{
 		Name: "document-at-addresses", Case: "cimd-special-addresses",
-		Edits: []Edit{{"authz/client_document.go", `case notIP == nil || numeric(host) || `, `case host == "" || `}},
+		Edits: []Edit{{"authz/client_document.go", `case notIP == nil || numeric(host) || `, `case notIP == nil && host == "" || `}},
 	},
 }

@@ -18,7 +18,7 @@ var resourceMutants = []Mutant{
 		Name: "resource-takes-tokens-for-others", Case: "resource-token-elsewhere-refused",
 		Edits: []Edit{
 			{"handlers/protect/protect.go", "case !slices.Contains(verified.Audience, g.options.Audience):", "case len(verified.Audience) == 0:"},
-			{"authz/resource/claims.go", "if !slices.Contains(c.Audience, audience) {", "if len(c.Audience) == 0 {"},
+			{"authz/resource/claims.go", "if !slices.Contains(c.Audience, audience) {", "if len(c.Audience) == 0 && !slices.Contains(c.Audience, audience) {"},
 		},
 	},
 	{
