@@ -158,14 +158,14 @@ var documentFetchingCases = []Case{
 		ID: "cimd-loopback-any-port", Spec: "RFC 8252", Section: "7.3", Level: Must,
 		Request: "a document lists loopback redirect URIs, and requests have them with other ports, and with other paths",
 		Want:    "a code for any port, and an error page for another path or host",
-		Attacks: []string{"A8", "A13"},
+		Attacks: []string{"A8", "A12", "A13"},
 		Needs:   []Feature{documented, codeFlow},
 		run: func(p *probe) {
 			c, _ := p.publishes(claims{"redirect_uris": []string{"http://127.0.0.1/callback", "http://[::1]:3000/callback"}, "application_type": "native"})
 			for _, uri := range []string{"http://127.0.0.1:49152/callback", "http://127.0.0.1/callback", "http://[::1]:49153/callback"} {
 				c.authorize(set("redirect_uri", uri))
 			}
-			for _, uri := range []string{"http://127.0.0.1:49152/other", "http://127.0.0.1.evil.example:49152/callback", "http://127.0.0.2:49152/callback", "http://127.0.0.1:49152@evil.example/callback", "https://127.0.0.1:49152/callback"} {
+			for _, uri := range []string{"http://127.0.0.1:49152/other", "http://127.0.0.1.evil.example:49152/callback", "http://127.0.0.2:49152/callback", "http://127.0.0.1:49152@evil.example/callback", "https://127.0.0.1:49152/callback", "http://localhost:49152/callback"} {
 				c.try(set("redirect_uri", uri)).wantNoAnswer()
 			}
 		},

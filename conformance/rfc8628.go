@@ -257,4 +257,21 @@ var deviceCases = []Case{
 			d.c.got(d.c.refreshed(t.refresh)).wantAlive("a refresh")
 		},
 	},
+	{
+		ID: "device-resource", Spec: "RFC 8707", Section: "2.2", Level: Must,
+		Request: "a device names one resource when it asks, and another one when it polls",
+		Want:    "invalid_target; a token for the first if it names that one, or none",
+		Attacks: []string{"P15"},
+		Needs:   []Feature{devices},
+		run: func(p *probe) {
+			one, other := p.twoResources()
+			d := p.deviceClient().device(set("resource", one))
+			d.typed(p.browser(), d.userCode, Allow)
+			form := url.Values{"grant_type": {deviceGrant}, "device_code": {d.code}, "resource": {other}}
+			d.c.token(form).wantError(400, "invalid_target")
+			again := d.c.device(set("resource", one))
+			again.typed(p.browser(), again.userCode, Allow)
+			again.tokens().wantAudience(one, other)
+		},
+	},
 }

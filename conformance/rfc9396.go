@@ -142,7 +142,11 @@ func (p *probe) twoDetails() (string, string) {
 
 // richClient is a client that may ask for them (RFC 9396 §10).
 func (p *probe) richClient() *client {
-	return p.client(with("authorization_details_types", p.run.md.list("authorization_details_types_supported")))
+	c := p.client(with("authorization_details_types", p.run.md.list("authorization_details_types_supported")))
+	if c.Metadata["authorization_details_types"] == nil {
+		p.notTested("the server does not register authorization_details_types: see Target.Clients and Controls.NewClient")
+	}
+	return c
 }
 
 // details asks for these objects.
