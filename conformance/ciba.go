@@ -153,6 +153,23 @@ var backchannelCases = []Case{
 		},
 	},
 	{
+		ID: "ciba-revoked-before-poll", Spec: "RFC 9700", Section: "4.14.2", Level: Must,
+		Request: "the user allows a request, and ends all authorizations before the client polls",
+		Want:    "no tokens",
+		Attacks: []string{"C16", "F11"},
+		Needs:   []Feature{backchannels},
+		alone:   true,
+		run: func(p *probe) {
+			q := p.backchannelClient().prompt()
+			p.answer(Allow)
+			p.revokesUser()
+			q.poll().wantError(400, "invalid_grant", "access_denied", "expired_token")
+			again := q.c.prompt()
+			p.answer(Allow)
+			q.c.got(again.poll())
+		},
+	},
+	{
 		ID: "ciba-slow-down", Spec: cibaSpec, Section: "11", Level: Should,
 		Request: "a client polls again and again without a pause",
 		Want:    "slow_down",

@@ -189,6 +189,22 @@ var registrationAttackCases = []Case{
 		},
 	},
 	{
+		ID: "dcr-loopback-any-port", Spec: "RFC 8252", Section: "7.3", Level: Must,
+		Request: "a native client registers a loopback redirect URI, and asks with other ports, another path and other hosts",
+		Want:    "a code for any port, and an error page for the rest",
+		Attacks: []string{"A8", "A12", "A13"},
+		Needs:   []Feature{registering, codeFlow, publicClients},
+		run: func(p *probe) {
+			c := p.registered(claims{"redirect_uris": []string{"http://127.0.0.1/callback"}, "application_type": "native", "token_endpoint_auth_method": "none"})
+			c.tokens(set("redirect_uri", "http://127.0.0.1:49152/callback"))
+			c.tokens(set("redirect_uri", "http://127.0.0.1:1024/callback"))
+			for _, uri := range []string{"http://127.0.0.1:49152/other", "http://127.0.0.1:49152/callback?x=1", "http://127.0.0.1:49152.evil.example/callback", "http://127.0.0.1:99999999/callback",
+				"http://127.1:49152/callback", "http://localhost:49152/callback", "http://127.0.0.1:49152@evil.example/callback", "http://127.0.0.1:@evil.example/callback"} {
+				c.try(set("redirect_uri", uri)).wantNoAnswer()
+			}
+		},
+	},
+	{
 		ID: "dcr-scope-beyond-refused", Spec: "RFC 7591", Section: "2", Level: Should,
 		Request: "a client registers a scope that there is not, and asks a user for it",
 		Want:    "a refusal, sooner or later, and never a token with it",

@@ -199,6 +199,33 @@ var managementCases = []Case{
 		},
 	},
 	{
+		ID: "dcm-update-not-beyond-policy", Spec: "RFC 7592", Section: "2.2", Level: Must,
+		Request: "updates ask for each grant type and method that a registration does not get",
+		Want:    "they do not get them either",
+		Attacks: []string{"S9"},
+		Needs:   []Feature{registering, codeFlow},
+		run: func(p *probe) {
+			c, m := p.managing(nil)
+			had := texts(c.Metadata["grant_types"])
+			for _, grant := range []string{"client_credentials", "password", "implicit", deviceGrant, exchangeGrant, "urn:ietf:params:oauth:grant-type:jwt-bearer", backchannelGrant} {
+				types := append(slices.Clone(had), grant)
+				gets := func(x *exchange) bool {
+					return x.status < 300 && slices.Contains(texts(x.member["grant_types"]), grant)
+				}
+				first := gets(p.registers(p.registration(claims{"grant_types": types})))
+				x := p.update(c, m, claims{"grant_types": types})
+				if x.status == http.StatusOK {
+					m = m.renewed(x)
+				}
+				if gets(x) && !first {
+					p.errorf("an update gets the grant %s, and a registration does not", grant)
+				}
+			}
+			p.update(c, m, claims{"grant_types": had}).wantJSON()
+			c.tokens()
+		},
+	},
+	{
 		ID: "dcm-token-rotated", Spec: "RFC 7592", Section: "5", Level: Should,
 		Request: "after an update that has brought a new registration access token, and after that was used, the old one is used",
 		Want:    "401 for the old one",

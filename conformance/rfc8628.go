@@ -258,6 +258,23 @@ var deviceCases = []Case{
 		},
 	},
 	{
+		ID: "device-revoked-before-poll", Spec: "RFC 9700", Section: "4.14.2", Level: Must,
+		Request: "a user allows a device, and ends all authorizations before the device polls",
+		Want:    "no tokens",
+		Attacks: []string{"C16", "F11"},
+		Needs:   []Feature{devices},
+		alone:   true,
+		run: func(p *probe) {
+			d := p.deviceClient().device()
+			d.typed(p.browser(), d.userCode, Allow)
+			p.revokesUser()
+			d.poll().wantError(400, "invalid_grant", "access_denied", "expired_token")
+			again := d.c.device()
+			again.typed(p.browser(), again.userCode, Allow)
+			again.tokens()
+		},
+	},
+	{
 		ID: "device-resource", Spec: "RFC 8707", Section: "2.2", Level: Must,
 		Request: "a device names one resource when it asks, and another one when it polls",
 		Want:    "invalid_target; a token for the first if it names that one, or none",

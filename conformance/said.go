@@ -71,3 +71,14 @@ func (p *probe) twoResources() (string, string) {
 func keySet(key jose.JSONWebKey) *jose.JSONWebKeySet {
 	return &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key}}
 }
+
+// revokesUser ends all that the first user has authorized. The case runs alone.
+func (p *probe) revokesUser() {
+	revoke := p.controls().RevokeUser
+	if revoke == nil {
+		p.notTested("the host has to end what a user has authorized: see Controls.RevokeUser")
+	}
+	if err := revoke(p.ctx, p.run.target.Users[0]); err != nil {
+		p.failf("Controls.RevokeUser: %v", err)
+	}
+}
