@@ -45,4 +45,12 @@ var documentMutants = []Mutant{
 		Name: "document-at-addresses", Case: "cimd-special-addresses",
 		Edits: []Edit{{"authz/client_document.go", `case notIP == nil || numeric(host) || `, `case notIP == nil && host == "" || `}},
 	},
+	{
+		Name: "document-keys-not-asked-for", Case: "cimd-private-key-jwt",
+		Edits: []Edit{{"authz/client_document.go", `case authNone, "private_key_jwt":`, "case authNone, \"private_key_jwt\":\n\t\t\tc.TokenEndpointAuthMethod = authNone"}},
+	},
+	{
+		Name: "document-of-a-hidden-host", Case: "cimd-page-shows-host",
+		Edits: []Edit{{"handlers/consent_page.go", "firstNonEmpty(prompt.ClientIDHost, hostOf(prompt.Client.URI))", "hostOf(prompt.Client.URI)"}},
+	},
 }

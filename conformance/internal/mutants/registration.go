@@ -34,4 +34,14 @@ var registrationMutants = []Mutant{
 		Name: "registration-unknown-client-tells", Case: "dcm-unknown-client",
 		Edits: []Edit{{"authz/registration_management.go", "\tif client != nil {\n\t\tfor digest", "\tif client == nil {\n\t\te := badRegistrationToken()\n\t\te.Status = 404\n\t\treturn nil, \"\", e\n\t}\n\tif client != nil {\n\t\tfor digest"}},
 	},
+	{
+		Name: "registration-not-deleted", Case: "dcm-delete",
+		Edits: []Edit{{"authz/registration_management.go", "if err := s.config.Storage.DeleteClient(ctx, client.ID); err != nil && !errors.Is", "if err := error(nil); err != nil && !errors.Is"}},
+	},
+	{
+		Name: "registration-names-turn-text-around", Case: "dcr-name-cannot-turn-text-around",
+		Edits: []Edit{
+			{"handlers/text.go", "case invisible(r):", "case invisible(r) && r < 0x20:"},
+		},
+	},
 }

@@ -30,7 +30,22 @@ var resourceMutants = []Mutant{
 		Edits: []Edit{{"authz/authorization_details.go", "if !covered {", "if !covered && len(asked) == 0 {"}},
 	},
 	{
-		Name: "authorization-details-of-any-type", Case: "rar-unknown-type-refused",
-		Edits: []Edit{{"authz/authorization_details.go", "if !known || !slices.Contains(client.AuthorizationDetailsTypes, asked.Type) {", "if !known {\n\t\t\tcontinue\n\t\t}\n\t\tif !slices.Contains(client.AuthorizationDetailsTypes, asked.Type) {"}},
+		Name: "authorization-details-of-unknown-types-overlooked", Case: "rar-unknown-type-refused",
+		Edits: []Edit{{"authz/authorization_details.go", "if !known || !slices.Contains(client.AuthorizationDetailsTypes, asked.Type) {", "if !known {\n\t\t\treturn details[:i], nil\n\t\t}\n\t\tif !slices.Contains(client.AuthorizationDetailsTypes, asked.Type) {"}},
+	},
+	{
+		Name: "resource-metadata-of-another-name", Case: "resource-metadata-place",
+		Edits: []Edit{{"handlers/resource_metadata.go", "Resource:             r.Identifier,", `Resource:             strings.TrimSuffix(r.Identifier, "/"),`}},
+	},
+	{
+		Name: "resource-metadata-not-in-challenge", Case: "resource-metadata-named-in-challenge",
+		Edits: []Edit{{"handlers/protect/challenge.go", `if g.options.ResourceMetadata != "" {`, `if g.options.ResourceMetadata == "none" {`}},
+	},
+	{
+		Name: "step-up-challenge-empty", Case: "stepup-challenge-and-answer",
+		Edits: []Edit{
+			{"handlers/protect/challenge.go", "if len(g.options.ACRValues) > 0 {", "if len(g.options.ACRValues) > 9 {"},
+			{"handlers/protect/challenge.go", "if g.options.MaxAge > 0 {", "if g.options.MaxAge < 0 {"},
+		},
 	},
 }
