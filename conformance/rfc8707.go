@@ -25,7 +25,7 @@ var resourceIndicatorCases = []Case{
 		Attacks: []string{"P14"},
 		Needs:   []Feature{codeFlow},
 		run: func(p *probe) {
-			one := p.resource()
+			one := p.resourceID()
 			c := p.client()
 			c.authorize(set("resource", one))
 			c.try(set("resource", one+"#part")).wantError("invalid_target", "invalid_request")
@@ -39,7 +39,7 @@ var resourceIndicatorCases = []Case{
 		Attacks: []string{"P14"},
 		Needs:   []Feature{codeFlow},
 		run: func(p *probe) {
-			one := p.resource()
+			one := p.resourceID()
 			c := p.client()
 			c.authorize(set("resource", one))
 			for _, value := range []string{"/api/", "api.example", "//api.example/", "not a URI"} {
@@ -54,7 +54,7 @@ var resourceIndicatorCases = []Case{
 		Attacks: []string{"P14"},
 		Needs:   []Feature{codeFlow},
 		run: func(p *probe) {
-			one := p.resource()
+			one := p.resourceID()
 			c := p.client()
 			c.authorize(set("resource", one))
 			for _, value := range []string{"https://nobody.example/api", one + ".evil.example", "https://evil.example/?" + one} {

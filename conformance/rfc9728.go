@@ -14,7 +14,7 @@ var resourceMetadataCases = []Case{
 		Request: "the metadata of the resource is asked for, at the well-known place before the path of its identifier",
 		Want:    "a JSON object whose resource is the identifier, to the letter",
 		run: func(p *probe) {
-			one := p.resource()
+			one := p.resourceID()
 			x := p.get(resourceWellKnown(one)).wantJSON()
 			if got := x.text("resource"); got != one {
 				p.failf("%s: resource %q, want %q", x.what(), got, one)
@@ -42,7 +42,7 @@ var resourceMetadataCases = []Case{
 		Request: "the metadata of the resource is read",
 		Want:    "the issuer in authorization_servers, members of the right types, and no empty arrays",
 		run: func(p *probe) {
-			x := p.get(resourceWellKnown(p.resource())).wantJSON()
+			x := p.get(resourceWellKnown(p.resourceID())).wantJSON()
 			if !slices.Contains(texts(x.member["authorization_servers"]), p.run.target.Issuer) {
 				p.errorf("authorization_servers is %v, without %s", x.member["authorization_servers"], p.run.target.Issuer)
 			}
@@ -74,7 +74,7 @@ var resourceMetadataCases = []Case{
 		Want:    "a token that opens the resource",
 		Needs:   []Feature{codeFlow},
 		run: func(p *probe) {
-			one := p.resource()
+			one := p.resourceID()
 			if p.run.target.Resource == "" {
 				p.notTested("it takes a URL that access tokens open: see Target.Resource")
 			}
@@ -93,7 +93,7 @@ var resourceMetadataCases = []Case{
 		Want:    "it finds the issuer, and S256 among code_challenge_methods_supported",
 		Needs:   []Feature{published},
 		run: func(p *probe) {
-			one := p.resource()
+			one := p.resourceID()
 			address := p.metadataInChallenge(p.unauthorized())
 			if address == "" {
 				address = resourceWellKnown(one)
@@ -126,7 +126,7 @@ var resourceMetadataCases = []Case{
 		Request: "the resource is asked for without a token",
 		Want:    "scope in the challenge, with scopes that can be had",
 		run: func(p *probe) {
-			p.resource()
+			p.resourceID()
 			x := p.unauthorized()
 			for _, scheme := range []string{"bearer", "dpop"} {
 				if scope := x.challenge(scheme)["scope"]; scope != "" {
@@ -147,7 +147,7 @@ var resourceMetadataCases = []Case{
 		Want:    "403 with insufficient_scope, the scope that it takes and resource_metadata in the challenge",
 		Needs:   []Feature{codeFlow},
 		run: func(p *probe) {
-			p.resource()
+			p.resourceID()
 			p.unauthorized()
 			one, other := p.twoScopes()
 			c := p.client()

@@ -42,9 +42,9 @@ func (t *tokens) wantAudience(resource, other string) *tokens {
 	return t
 }
 
-// resource is the identifier of the API that access tokens open (RFC 8707 §2). Nothing in the
+// resourceID is the identifier of the API that access tokens open (RFC 8707 §2). Nothing in the
 // metadata says whether a server knows the parameter: whoever runs the suite does.
-func (p *probe) resource() string {
+func (p *probe) resourceID() string {
 	t := p.run.target
 	if t.ResourceIdentifier == "" && t.OtherResource == "" {
 		p.notTested("it takes the identifier of a resource: see Target.ResourceIdentifier")
@@ -60,7 +60,7 @@ func (p *probe) resource() string {
 
 // twoResources are the identifiers of two.
 func (p *probe) twoResources() (string, string) {
-	one := p.resource()
+	one := p.resourceID()
 	if p.run.target.OtherResource == "" {
 		p.notTested("it takes the identifiers of two resources: see Target.OtherResource")
 	}
