@@ -190,8 +190,10 @@ func (c *client) secretAssertion(changes claims) string {
 func (c *client) requestObject(params url.Values, changes claims) string {
 	now := c.p.now()
 	what := claims{"iss": c.ID, "client_id": c.ID, "aud": c.p.run.target.Issuer, "jti": random(16), "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(5 * time.Minute).Unix()}
-	for name := range params {
-		what[name] = params.Get(name)
+	for name, values := range params {
+		if what[name] = params.Get(name); len(values) > 1 {
+			what[name] = values
+		}
 	}
 	if c.keys == nil || len(c.keys.Keys) == 0 {
 		c.p.notTested("the private key of %s is not among what the suite was given", c.ID)
