@@ -4,4 +4,8 @@ package conformance
 var catalogue = [][]Case{
 	pkceCases,
 	issuerCases,
+	idTokenCases,
+	promptCases,
+	hintCases,
+	hybridCases,
 }
