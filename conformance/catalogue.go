@@ -8,4 +8,9 @@ var catalogue = [][]Case{
 	promptCases,
 	hintCases,
 	hybridCases,
+	userInfoCases,
+	subjectCases,
+	discoveryCases,
+	fapiCases,
+	fapiSigningCases,
 }

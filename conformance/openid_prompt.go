@@ -124,6 +124,7 @@ var promptCases = []Case{
 			a := c.request(identifying(), set("prompt", "login"))
 			b := p.browser().ownBrowser()
 			a.in(b, Allow).wantCode()
+			p.advance(2 * time.Second)
 			if x := b.open(a.url()); a.answersClient(x) && answerIn(x.location()).Has("code") {
 				p.failf("%s: the client gets a code at once", x.what())
 			}
@@ -255,6 +256,9 @@ var promptCases = []Case{
 		Needs:   []Feature{codeFlow, openID, refreshing, lists("scopes_supported", "offline_access")},
 		run: func(p *probe) {
 			c := p.client()
+			if publicClients(p.run) == "" { // to which servers give refresh tokens less readily
+				c = p.client(public())
+			}
 			b, t := c.signedIn(identifying())
 			if t.refresh != "" {
 				p.notOffered("the server issues refresh tokens without offline_access")
