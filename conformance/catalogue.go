@@ -11,6 +11,8 @@ var catalogue = [][]Case{
 	userInfoCases,
 	subjectCases,
 	discoveryCases,
+	logoutCases,
+	clientLogoutCases,
 	fapiCases,
 	fapiSigningCases,
 }

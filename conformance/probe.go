@@ -154,7 +154,7 @@ func together[T any](p *probe, n int, do func(i int) T) []T {
 // do runs the case, and says what came of it.
 func (p *probe) do() (result Result) {
 	c := p.c
-	result = Result{ID: c.ID, Spec: c.Spec, Section: c.Section, Level: c.Level, Request: c.Request, Want: c.Want, Status: Passed}
+	result = Result{ID: c.ID, Spec: c.Spec, Section: c.Section, Level: c.Level, Request: c.Request, Want: c.Want, Status: Passed, Varies: c.varies}
 	begun := time.Now()
 	defer func() {
 		switch stopped := recover().(type) {
