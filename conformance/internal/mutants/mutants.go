@@ -35,7 +35,7 @@ type Mutant struct {
 type Edit struct{ File, Old, New string }
 
 // All are all mutants.
-func All() []Mutant { return slices.Concat(codeMutants) }
+func All() []Mutant { return slices.Concat(codeMutants, openIDMutants, fapiMutants, logoutMutants) }
 
 // Overlay writes what go build -overlay needs into a folder, and returns the file's name.
 func (m *Mutant) Overlay(root, folder string) (string, error) {
