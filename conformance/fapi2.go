@@ -209,7 +209,7 @@ var fapiCases = []Case{
 		Needs:   []Feature{codeFlow, fapi, lists("token_endpoint_auth_methods_supported", "private_key_jwt")},
 		run: func(p *probe) {
 			key := p.newKey("PS256")
-			c := p.client(method("private_key_jwt"), keySet(key))
+			c := p.client(method("private_key_jwt"), withKey(key))
 			c.authorize().tokens()
 			key.Algorithm = "RS256"
 			c.asserted(c.authorize().redemption(), p.sign(key, c.assertionClaims(), nil)).wantError(0, "invalid_client")

@@ -76,7 +76,7 @@ var fapiSigningCases = []Case{
 		Needs:   []Feature{codeFlow, fapi, signedRequests},
 		run: func(p *probe) {
 			key := p.newKey("PS256")
-			c := p.client(signing(), keySet(key))
+			c := p.client(signing(), withKey(key))
 			c.authorize()
 			for _, alg := range []string{"ES256", "RS256"} {
 				other := key
@@ -194,8 +194,8 @@ var fapiSigningCases = []Case{
 // signing asks for a client that authenticates and signs with its own key.
 func signing() wanting { return method("private_key_jwt") }
 
-// keySet asks for a client with this key.
-func keySet(key jose.JSONWebKey) wanting {
+// withKey asks for a client with this key.
+func withKey(key jose.JSONWebKey) wanting {
 	return with("jwks", &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key}})
 }
 

@@ -86,10 +86,10 @@ func (i *identity) halfHash(value string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
-// signedIn is a browser whose user is signed in and has allowed the client, and the tokens of it.
-func (c *client) signedIn(edits ...edit) (*browser, *tokens) { return c.signedInAs(0, edits...) }
+// enters is a browser whose user is signed in and has allowed the client, and the tokens of it.
+func (c *client) enters(edits ...edit) (*browser, *tokens) { return c.entersAs(0, edits...) }
 
-func (c *client) signedInAs(n int, edits ...edit) (*browser, *tokens) {
+func (c *client) entersAs(n int, edits ...edit) (*browser, *tokens) {
 	b := c.p.browserOf(n)
 	return b, c.request(edits...).in(b, Allow).wantCode().tokens()
 }

@@ -19,7 +19,7 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			c.silently(b, t.id).wantCode().asksNothing()
 		},
 	},
@@ -31,8 +31,8 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.signedIn(identifying())
-			_, other := c.signedInAs(1, identifying())
+			b, t := c.enters(identifying())
+			_, other := c.entersAs(1, identifying())
 			c.silently(b, t.id).wantCode()
 			c.silently(b, other.id).wantRefused("login_required", "interaction_required", "account_selection_required", "access_denied", "invalid_request")
 		},
@@ -45,8 +45,8 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, _ := c.signedIn(identifying())
-			_, other := c.signedInAs(1, identifying())
+			b, _ := c.enters(identifying())
+			_, other := c.entersAs(1, identifying())
 			o := c.again(b, identifying(), set("id_token_hint", other.id))
 			if o.code() != "" && o.tokens().identity().text("sub") != other.identity().text("sub") {
 				p.failf("the ID token is of another user than the hint")
@@ -61,7 +61,7 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			id := t.identity()
 			c.silently(b, t.id).wantCode()
 			unsigned := p.unsigned(map[string]any{"alg": "none", "typ": "JWT"}, id.said, nil)
@@ -79,7 +79,7 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c, other := p.client(), p.client()
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			theirs := other.again(b, identifying()).wantCode().tokens()
 			c.silently(b, t.id).wantCode()
 			c.silently(b, theirs.id).wantRefused()
@@ -93,7 +93,7 @@ var hintCases = []Case{
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			left := t.identity().seconds("exp") - p.now().Unix()
 			if left > 24*60*60 {
 				p.notTested("the ID token is good for %d seconds", left)
@@ -123,7 +123,7 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			o := c.again(b, identifying(), set("prompt", "none"), set("login_hint", p.browserOf(1).user.Name))
 			if o.code() != "" && o.tokens().identity().text("sub") != t.identity().text("sub") {
 				p.failf("the ID token is of another user than the one who is signed in")
@@ -138,7 +138,7 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID, is("claims_parameter_supported"), has("acr_values_supported")},
 		run: func(p *probe) {
 			for _, acr := range p.run.md.list("acr_values_supported") {
-				o := p.client().try(identifying(), asking("id_token", "acr", map[string]any{"essential": true, "values": []string{acr}}))
+				o := p.client().try(identifying(), claiming("id_token", "acr", map[string]any{"essential": true, "values": []string{acr}}))
 				if o.code() == "" {
 					o.wantRefused()
 				} else if got := o.tokens().identity().said["acr"]; got != acr {
@@ -155,8 +155,8 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID, is("claims_parameter_supported")},
 		run: func(p *probe) {
 			c := p.client()
-			c.authorize(identifying(), asking("id_token", "acr", map[string]any{"values": []string{"urn:example:no-such-level"}}))
-			c.try(identifying(), asking("id_token", "acr", map[string]any{"essential": true, "values": []string{"urn:example:no-such-level"}})).wantRefused()
+			c.authorize(identifying(), claiming("id_token", "acr", map[string]any{"values": []string{"urn:example:no-such-level"}}))
+			c.try(identifying(), claiming("id_token", "acr", map[string]any{"essential": true, "values": []string{"urn:example:no-such-level"}})).wantRefused()
 		},
 	},
 	{
@@ -167,7 +167,7 @@ var hintCases = []Case{
 		run: func(p *probe) {
 			_, claim := p.claimed()
 			for _, wish := range []any{nil, map[string]any{"essential": true}} {
-				id := p.client().tokens(identifying(), asking("id_token", claim, wish)).identity()
+				id := p.client().tokens(identifying(), claiming("id_token", claim, wish)).identity()
 				if _, there := id.said[claim]; !there {
 					p.errorf("the ID token has no %s", claim)
 				}
@@ -181,7 +181,7 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID, userInfoing, is("claims_parameter_supported")},
 		run: func(p *probe) {
 			_, claim := p.claimed()
-			t := p.client().tokens(identifying(), asking("userinfo", claim, nil))
+			t := p.client().tokens(identifying(), claiming("userinfo", claim, nil))
 			if _, there := t.userInfo().wantJSON().member[claim]; !there {
 				p.errorf("the UserInfo endpoint tells no %s", claim)
 			}
@@ -225,10 +225,10 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID, is("claims_parameter_supported")},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.signedIn(identifying())
-			_, other := c.signedInAs(1, identifying())
+			b, t := c.enters(identifying())
+			_, other := c.entersAs(1, identifying())
 			named := func(t *tokens) edit {
-				return asking("id_token", "sub", map[string]any{"value": t.identity().text("sub")})
+				return claiming("id_token", "sub", map[string]any{"value": t.identity().text("sub")})
 			}
 			c.again(b, identifying(), set("prompt", "none"), named(t)).wantCode()
 			c.again(b, identifying(), set("prompt", "none"), named(other)).wantRefused()
@@ -283,8 +283,8 @@ func (c *client) silently(b *browser, hint string) *outcome {
 	return c.request(identifying(), set("prompt", "none"), set("id_token_hint", hint)).in(b, Stay)
 }
 
-// asking asks for one claim by the claims parameter, in the ID token or at the UserInfo endpoint.
-func asking(where, claim string, wish any) edit {
+// claiming asks for one claim by the claims parameter, in the ID token or at the UserInfo endpoint.
+func claiming(where, claim string, wish any) edit {
 	return set("claims", encoded(map[string]any{where: map[string]any{claim: wish}}))
 }
 

@@ -174,7 +174,7 @@ var idTokenCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, _ := c.signedIn(identifying())
+			b, _ := c.enters(identifying())
 			for _, nonce := range []string{"n", strings.Repeat("0123456789abcdef", 4), `a b+c%2B"'<>\&=#`, "é漢😀"} {
 				o := c.again(b, identifying(), set("nonce", nonce)).wantCode()
 				if got := o.tokens().identity().said["nonce"]; got != nonce {
@@ -190,7 +190,7 @@ var idTokenCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, _ := c.signedIn(identifying())
+			b, _ := c.enters(identifying())
 			o := c.again(b, identifying(), del("nonce"))
 			if got, there := o.wantCode().tokens().identity().said["nonce"]; there {
 				p.failf("nonce %v, and the request had none", got)
@@ -267,9 +267,9 @@ var idTokenCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			_, first := c.signedIn(identifying())
-			_, second := c.signedIn(identifying())
-			_, other := c.signedInAs(1, identifying())
+			_, first := c.enters(identifying())
+			_, second := c.enters(identifying())
+			_, other := c.entersAs(1, identifying())
 			one, two, three := first.identity().text("sub"), second.identity().text("sub"), other.identity().text("sub")
 			if one != two || one == three {
 				p.failf("sub is %q, then %q, and for another user %q", one, two, three)

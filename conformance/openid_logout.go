@@ -27,7 +27,7 @@ var logoutCases = []Case{
 		Needs:   []Feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			state := `a b+&#"é` + p.secret("state")
 			last := b.leaves(b.leave(t.hinted(url.Values{"post_logout_redirect_uri": {byeURI}, "state": {state}})))
 			to := last.location()
@@ -47,7 +47,7 @@ var logoutCases = []Case{
 		Needs:   []Feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			form := t.hinted(url.Values{"post_logout_redirect_uri": {byeURI}})
 			last := b.leaves(b.posts(p.endpoint("end_session_endpoint"), form))
 			if to := last.location(); to == nil || !callback(byeURI)(to) {
@@ -64,7 +64,7 @@ var logoutCases = []Case{
 		Needs:   []Feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
-			b, _ := c.signedIn(identifying())
+			b, _ := c.enters(identifying())
 			b.leave(nil, header("Sec-Fetch-Site", "cross-site"), header("Sec-Fetch-Dest", "image"), header("Accept", "image/*"))
 			c.wantSignedIn(b, "a page of any site has opened the end session endpoint")
 			b.leaves(b.leave(url.Values{"client_id": {c.ID}}))
@@ -79,7 +79,7 @@ var logoutCases = []Case{
 		Needs:   []Feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
-			b, _ := c.signedIn(identifying())
+			b, _ := c.enters(identifying())
 			x := b.leave(url.Values{"client_id": {c.ID}, "post_logout_redirect_uri": {byeURI}})
 			if to := x.location(); to != nil && callback(byeURI)(to) {
 				p.errorf("the browser goes back, and the user was not asked")
@@ -95,8 +95,8 @@ var logoutCases = []Case{
 		Needs:   []Feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
-			b, t := c.signedIn(identifying())
-			_, other := c.signedInAs(1, identifying())
+			b, t := c.enters(identifying())
+			_, other := c.entersAs(1, identifying())
 			id := t.identity()
 			unsigned := p.unsigned(map[string]any{"alg": "none", "typ": "JWT"}, id.said, nil)
 			for name, hint := range map[string]string{"of another user": other.id, "forged": id.forged(nil), "not signed": unsigned} {
@@ -117,7 +117,7 @@ var logoutCases = []Case{
 				"https://evil.example/bye", byeURI + "/", byeURI + "?x=1", byeURI + "#f", "https://client.example/BYE", "https://client.example/bye/../x",
 				"https://client.example@evil.example/bye", "http://client.example/bye", "javascript:alert(1)", c.redirectURI(),
 			} {
-				b, t := c.signedIn(identifying())
+				b, t := c.enters(identifying())
 				last := b.leaves(b.leave(t.hinted(url.Values{"post_logout_redirect_uri": {uri}})))
 				if to := last.header.Get("Location"); to != "" {
 					p.errorf("with %q the browser is sent to %s", uri, to)
@@ -126,7 +126,7 @@ var logoutCases = []Case{
 					p.errorf("with %q the page sends the browser there", uri)
 				}
 			}
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			last := b.leaves(b.leave(t.hinted(url.Values{"post_logout_redirect_uri": {byeURI}})))
 			if to := last.location(); to == nil || !callback(byeURI)(to) {
 				p.errorf("the registered one is refused too: status %d", last.status)
@@ -146,7 +146,7 @@ var logoutCases = []Case{
 				{"post_logout_redirect_uri": {byeURI}, "client_id": {other.ID}},
 				{"post_logout_redirect_uri": {byeURI}, "client_id": {p.name("client")}},
 			} {
-				b, _ := c.signedIn(identifying())
+				b, _ := c.enters(identifying())
 				last := b.leaves(b.leave(params))
 				if to := last.location(); to != nil && callback(byeURI)(to) || refreshes(last, byeURI) {
 					p.errorf("the browser is sent to a URI of a client that was not named, with client_id %q", params.Get("client_id"))
@@ -162,7 +162,7 @@ var logoutCases = []Case{
 		Needs:   []Feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c, other := p.client(leaver()), p.client(leaver())
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			x := b.leave(t.hinted(url.Values{"client_id": {other.ID}, "post_logout_redirect_uri": {byeURI}}))
 			if to := x.location(); to != nil && callback(byeURI)(to) {
 				p.errorf("the browser goes back to the other client")
@@ -178,7 +178,7 @@ var logoutCases = []Case{
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client(leaver())
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			left := t.identity().seconds("exp") - p.now().Unix()
 			if left > 24*60*60 {
 				p.notTested("the ID token is good for %d seconds", left)
@@ -199,8 +199,8 @@ var logoutCases = []Case{
 		Needs:   []Feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
-			b, _ := c.signedIn(identifying())
-			victim, _ := c.signedInAs(1, identifying())
+			b, _ := c.enters(identifying())
+			victim, _ := c.entersAs(1, identifying())
 			page := b.leave(url.Values{"client_id": {c.ID}})
 			agree := agreement(page)
 			if agree == nil {

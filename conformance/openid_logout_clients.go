@@ -25,7 +25,7 @@ var clientLogoutCases = []Case{
 		run: func(p *probe) {
 			l := p.listen()
 			c := p.client(leaver(), l.wanted())
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			b.leaves(b.leave(t.hinted(url.Values{})))
 			token := l.wait(1)[0]
 			said, now := p.identity(token), p.now().Unix()
@@ -66,7 +66,7 @@ var clientLogoutCases = []Case{
 		run: func(p *probe) {
 			l := p.listen()
 			c := p.client(leaver(), l.wanted())
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			b.leaves(b.leave(t.hinted(url.Values{})))
 			head, _ := decoded(l.wait(1)[0])
 			if head["typ"] != "logout+jwt" {
@@ -85,8 +85,8 @@ var clientLogoutCases = []Case{
 		run: func(p *probe) {
 			l := p.listen()
 			c := p.client(leaver(), l.wanted(), with("backchannel_logout_session_required", true))
-			b, t := c.signedIn(identifying())
-			_, other := c.signedIn(identifying())
+			b, t := c.enters(identifying())
+			_, other := c.enters(identifying())
 			b.leaves(b.leave(t.hinted(url.Values{})))
 			all := l.wait(1)
 			sid := t.identity().text("sid")
@@ -109,9 +109,9 @@ var clientLogoutCases = []Case{
 		run: func(p *probe) {
 			one, two, three := p.listen(), p.listen(), p.listen()
 			c, d, e := p.client(leaver(), one.wanted()), p.client(two.wanted()), p.client(three.wanted())
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			d.again(b, identifying()).wantCode().tokens()
-			e.signedInAs(1, identifying())
+			e.entersAs(1, identifying())
 			b.leaves(b.leave(t.hinted(url.Values{})))
 			for to, l := range map[*client]*listener{c: one, d: two} {
 				if said := p.identity(l.wait(1)[0]); !same(said.said.audience(), []string{to.ID}) {
@@ -132,7 +132,7 @@ var clientLogoutCases = []Case{
 			deaf, good := p.listen(), p.listen()
 			deaf.status = http.StatusInternalServerError
 			c, d := p.client(leaver(), deaf.wanted()), p.client(good.wanted())
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			d.again(b, identifying()).wantCode().tokens()
 			b.leaves(b.leave(t.hinted(url.Values{})))
 			deaf.wait(1)
@@ -149,7 +149,7 @@ var clientLogoutCases = []Case{
 		run: func(p *probe) {
 			l := p.listen()
 			c := p.client(leaver(), l.wanted(), with("subject_type", "pairwise"))
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			b.leaves(b.leave(t.hinted(url.Values{})))
 			if sub := p.identity(l.wait(1)[0]).text("sub"); sub != "" && sub != t.identity().text("sub") {
 				p.failf("sub is %q, want that of the ID token", sub)
@@ -165,10 +165,10 @@ var clientLogoutCases = []Case{
 		run: func(p *probe) {
 			l := p.listen()
 			c := p.client(leaver(), l.wanted())
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			b.leaves(b.leave(t.hinted(url.Values{})))
 			token := l.wait(1)[0]
-			again, t := c.signedIn(identifying())
+			again, t := c.enters(identifying())
 			c.silently(again, t.id).wantCode()
 			c.silently(again, token).wantRefused()
 			if at := p.run.md.text("userinfo_endpoint"); at != "" {
@@ -185,7 +185,7 @@ var clientLogoutCases = []Case{
 		run: func(p *probe) {
 			l := p.listen()
 			c := p.client(leaver(), l.wanted())
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			d := p.client(p.listen().wanted())
 			var lasting *tokens
 			if p.run.md.lists("scopes_supported", "offline_access") {
@@ -218,7 +218,7 @@ var clientLogoutCases = []Case{
 			}
 			l := p.listen()
 			c := p.client(l.wanted())
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			if err := end(p.ctx, b.user); err != nil {
 				p.failf("Controls.RevokeUser: %v", err)
 			}
@@ -236,7 +236,7 @@ var clientLogoutCases = []Case{
 		run: func(p *probe) {
 			const uri = "https://client.example/gone?tenant=7"
 			c := p.client(leaver(), with("frontchannel_logout_uri", uri), with("frontchannel_logout_session_required", p.run.md.is("frontchannel_logout_session_supported")))
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			last := b.leaves(b.leave(t.hinted(url.Values{"post_logout_redirect_uri": {byeURI}})))
 			frames := framesOf(last)
 			if len(frames) != 1 || !callback("https://client.example/gone?tenant=7")(frames[0]) {
@@ -263,8 +263,8 @@ var clientLogoutCases = []Case{
 		run: func(p *probe) {
 			c := p.client(leaver(), with("frontchannel_logout_uri", "https://client.example/gone"))
 			other := p.client(redirects("https://other.example/callback"), with("frontchannel_logout_uri", "https://other.example/gone"))
-			b, t := c.signedIn(identifying())
-			other.signedInAs(1, identifying())
+			b, t := c.enters(identifying())
+			other.entersAs(1, identifying())
 			last := b.leaves(b.leave(t.hinted(url.Values{})))
 			if frames := framesOf(last); len(frames) != 1 || frames[0].Host != "client.example" {
 				p.failf("the frames are %v, want that of client.example alone", frames)

@@ -26,7 +26,7 @@ var promptCases = []Case{
 		Attacks: []string{"B14", "U16"},
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
-			b, _ := p.client().signedIn(identifying())
+			b, _ := p.client().enters(identifying())
 			c := p.client()
 			asks := !c.request(identifying()).answersAtOnce(b)
 			o := c.again(b, identifying(), set("prompt", "none"))
@@ -43,7 +43,7 @@ var promptCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			o := c.again(b, identifying(), set("prompt", "none"))
 			if said := o.said(); said == "consent_required" || said == "interaction_required" {
 				p.notOffered("the server remembers no consent: %s", said)
@@ -63,7 +63,7 @@ var promptCases = []Case{
 		run: func(p *probe) {
 			c := p.client()
 			more, _ := p.twoScopes()
-			b, _ := c.signedIn(identifying())
+			b, _ := c.enters(identifying())
 			if c.request(identifying(more)).answersAtOnce(b) {
 				p.notOffered("the server asks no user about scopes")
 			}
@@ -85,7 +85,7 @@ var promptCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, _ := c.signedIn(identifying())
+			b, _ := c.enters(identifying())
 			for _, prompt := range []string{"none login", "consent none"} {
 				c.again(b, identifying(), set("prompt", prompt)).wantRefused()
 			}
@@ -98,7 +98,7 @@ var promptCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.signedIn(identifying(), set("max_age", "3600"))
+			b, t := c.enters(identifying(), set("max_age", "3600"))
 			was := t.identity().seconds("auth_time")
 			p.advance(3 * time.Second)
 			if same := c.again(b, identifying(), set("max_age", "3600")).wantCode().tokens().identity().seconds("auth_time"); same != was {
@@ -137,7 +137,7 @@ var promptCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, _ := c.signedIn(identifying())
+			b, _ := c.enters(identifying())
 			o := c.request(identifying(), set("prompt", "consent")).in(b, Deny)
 			if o.code() != "" {
 				p.failf("the client gets a code, and the user was not asked or denied it")
@@ -151,7 +151,7 @@ var promptCases = []Case{
 		Needs:   []Feature{codeFlow, openID, anyOf(lists("prompt_values_supported", "select_account"), lacks(has("prompt_values_supported"), "prompt_values_supported does not list select_account"))},
 		run: func(p *probe) {
 			c := p.client()
-			b, _ := c.signedIn(identifying())
+			b, _ := c.enters(identifying())
 			if !c.request(identifying()).answersAtOnce(b) {
 				p.notOffered("the user is asked every time")
 			}
@@ -167,7 +167,7 @@ var promptCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.signedIn(identifying(), set("max_age", "3600"))
+			b, t := c.enters(identifying(), set("max_age", "3600"))
 			was := t.identity().seconds("auth_time")
 			p.advance(3 * time.Second)
 			if now := c.again(b, identifying(), set("max_age", "1")).wantCode().tokens().identity().seconds("auth_time"); now <= was {
@@ -183,7 +183,7 @@ var promptCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, _ := c.signedIn(identifying())
+			b, _ := c.enters(identifying())
 			p.advance(3 * time.Second)
 			c.again(b, identifying(), set("max_age", "1"), set("prompt", "none")).wantError("login_required", "interaction_required").asksNothing()
 		},
@@ -195,7 +195,7 @@ var promptCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, _ := c.signedIn(identifying())
+			b, _ := c.enters(identifying())
 			for _, age := range []string{"soon", "-1", strings.Repeat("9", 40)} {
 				o := c.request(identifying(), set("max_age", age), set("prompt", "none")).in(b, Stay)
 				if o.code() != "" {
@@ -211,7 +211,7 @@ var promptCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client(with("default_max_age", 1))
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			was := t.identity().seconds("auth_time")
 			p.advance(3 * time.Second)
 			if now := c.again(b, identifying()).wantCode().tokens().identity().seconds("auth_time"); now <= was {
@@ -259,7 +259,7 @@ var promptCases = []Case{
 			if publicClients(p.run) == "" { // to which servers give refresh tokens less readily
 				c = p.client(public())
 			}
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			if t.refresh != "" {
 				p.notOffered("the server issues refresh tokens without offline_access")
 			}

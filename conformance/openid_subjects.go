@@ -44,9 +44,9 @@ var subjectCases = []Case{
 		Needs:   []Feature{codeFlow, openID, lists("subject_types_supported", "pairwise")},
 		run: func(p *probe) {
 			c := p.client(with("subject_type", "pairwise"))
-			_, one := c.signedInAs(0, identifying())
-			_, again := c.signedInAs(0, identifying())
-			_, other := c.signedInAs(1, identifying())
+			_, one := c.entersAs(0, identifying())
+			_, again := c.entersAs(0, identifying())
+			_, other := c.entersAs(1, identifying())
 			if one.identity().text("sub") != again.identity().text("sub") || one.identity().text("sub") == other.identity().text("sub") {
 				p.failf("sub is %q, then %q, and of another user %q", one.identity().text("sub"), again.identity().text("sub"), other.identity().text("sub"))
 			}
@@ -95,9 +95,9 @@ var subjectCases = []Case{
 		run: func(p *probe) {
 			open := p.client(with("subject_type", "public")).tokens(identifying()).identity().text("sub")
 			c := p.client(with("subject_type", "pairwise"))
-			b, t := c.signedIn(identifying())
+			b, t := c.enters(identifying())
 			c.silently(b, t.id).wantCode()
-			c.again(b, identifying(), set("prompt", "none"), asking("id_token", "sub", map[string]any{"value": open})).wantRefused()
+			c.again(b, identifying(), set("prompt", "none"), claiming("id_token", "sub", map[string]any{"value": open})).wantRefused()
 		},
 	},
 	{
