@@ -151,7 +151,7 @@ var differing = []struct {
 // between hyphens: in one size of letters, but for the first.
 var (
 	word    = regexp.MustCompile(`%[0-9A-Fa-f]{2}|[A-Za-z0-9_-]{12,}`)
-	written = regexp.MustCompile(`^([A-Z]?[a-z0-9]*|[A-Z0-9]*)$`)
+	written = regexp.MustCompile(`^([A-Z]?[a-z]*|[A-Z]*)[0-9]*$`)
 )
 
 func readable(word string) bool {

@@ -157,7 +157,7 @@ var logoutCases = []Case{
 	{
 		ID: "logout-two-clients", Spec: rpLogout, Section: "2", Level: Must,
 		Request: "client_id is another one than the audience of id_token_hint",
-		Want:    "an error: nobody is signed out, and the browser goes nowhere",
+		Want:    "an error, or at most a question: nobody is signed out unasked, and the browser does not go back, whatever the user says",
 		Attacks: []string{"U14"},
 		Needs:   []Feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
@@ -168,6 +168,9 @@ var logoutCases = []Case{
 				p.errorf("the browser goes back to the other client")
 			}
 			c.wantSignedIn(b, "client_id and id_token_hint contradict each other")
+			if to := b.leaves(x).location(); to != nil && callback(byeURI)(to) {
+				p.errorf("the browser goes back to the other client when the user has agreed")
+			}
 		},
 	},
 	{

@@ -86,6 +86,7 @@ var openIDMutants = []Mutant{
 		Edits: []Edit{{"handlers/userinfo.go", `if r.Method != http.MethodPost || !formEncoded(r.Header) {`,
 			`if token := r.URL.Query().Get("access_token"); token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
+		r.URL.RawQuery = ""
 	}
 	if r.Method != http.MethodPost || !formEncoded(r.Header) {`}},
 	},
