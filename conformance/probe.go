@@ -200,7 +200,7 @@ func (p *probe) connect(n int) {
 // do runs the case, and says what came of it.
 func (p *probe) do() (result Result) {
 	c := p.c
-	result = Result{ID: c.ID, Spec: c.Spec, Section: c.Section, Level: c.Level, Request: c.Request, Want: c.Want, Status: Passed}
+	result = Result{ID: c.ID, Spec: c.Spec, Section: c.Section, Level: c.Level, Request: c.Request, Want: c.Want, Status: Passed, Varies: c.varies}
 	begun := time.Now()
 	defer func() {
 		switch stopped := recover().(type) {

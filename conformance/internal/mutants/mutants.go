@@ -39,7 +39,7 @@ type Edit struct{ File, Old, New string }
 
 // All are all mutants.
 func All() []Mutant {
-	return slices.Concat(assertionMutants, browserMutants, documentMutants, codeMutants, deviceMutants, dpopMutants, exchangeMutants, introspectionMutants, metadataMutants, mtlsMutants, pushedMutants, redirectMutants, refreshMutants, registrationMutants, requestObjectMutants, resourceMutants, responseMutants, tokenMutants)
+	return slices.Concat(assertionMutants, browserMutants, documentMutants, codeMutants, deviceMutants, dpopMutants, exchangeMutants, fapiMutants, introspectionMutants, logoutMutants, metadataMutants, mtlsMutants, openIDMutants, pushedMutants, redirectMutants, refreshMutants, registrationMutants, requestObjectMutants, resourceMutants, responseMutants, tokenMutants)
 }
 
 // Overlay writes what go build -overlay needs into a folder, and returns the file's name.
