@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	nethtml "golang.org/x/net/html"
+
+	"github.com/grantor-oauth/grantor/conformance/internal/buttons"
 )
 
 // webForm is a form on a page.
@@ -95,10 +97,10 @@ func textOf(n *nethtml.Node) string {
 	return b.String()
 }
 
-// The words by which people know what a button does.
+// What a button does, by the words on it.
 var (
-	saysNo  = regexp.MustCompile(`(?i)\b(deny|denied|refuse|reject|cancel|abort|decline|no|false|logout|sign ?out|not now)\b`)
-	saysYes = regexp.MustCompile(`(?i)\b(allow|approve|accept|authori[sz]e|consent|confirm|continue|grant|yes|true|ok|log ?in|sign ?in|submit|next)\b`)
+	saysNo  = regexp.MustCompile("(?i)" + buttons.No)
+	saysYes = regexp.MustCompile("(?i)" + buttons.Yes)
 )
 
 // FillForms is the Person that comes with the suite: it types the user's name and password

@@ -22,6 +22,7 @@ type probe struct {
 	mask      masker
 	made      map[string]int // how many names of each kind were made
 	cleanup   []func()
+	taken     []string // the clients that the case got of those the suite was given
 }
 
 // ended is what a case panics with that ends before its last line.
