@@ -115,7 +115,7 @@ func FillForms(page *Page, user User, decision Decision) (*http.Request, error) 
 		for _, one := range f.fields {
 			switch {
 			case one.name == "":
-			case one.kind == "password":
+			case one.asksPassword():
 				values.Set(one.name, user.Password)
 				asksPassword = true
 			case one.kind == "checkbox":
@@ -144,6 +144,11 @@ func FillForms(page *Page, user User, decision Decision) (*http.Request, error) 
 		return f.submission(page.URL, values)
 	}
 	return nil, nil
+}
+
+// asksPassword goes by the name as well: examples of servers like to show what is typed.
+func (f *field) asksPassword() bool {
+	return f.kind == "password" || f.kind != "checkbox" && f.kind != "radio" && strings.Contains(strings.ToLower(f.name), "password")
 }
 
 // press finds the button to press: nil if there is none.

@@ -18,6 +18,8 @@
     e.dispatchEvent(new Event("input", { bubbles: true }));
     e.dispatchEvent(new Event("change", { bubbles: true }));
   };
+  // By the name as well: examples of servers like to show what is typed.
+  const asksPassword = (e) => e.type === "password" || /password/i.test(e.name);
   const isButton = (e) => e.matches("button, input[type=submit], input[type=image], input[type=button], [role=button]");
 
   // What belongs to no form is one of its own: pages made by script have none.
@@ -39,8 +41,8 @@
       }
       return true;
     }
-    const texts = fields.filter((e) => ["text", "email", "tel", "search", "url", "textarea"].includes(e.type));
-    const signsIn = fields.some((e) => ["password", "text", "email"].includes(e.type));
+    const texts = fields.filter((e) => ["text", "email", "tel", "search", "url", "textarea"].includes(e.type) && !asksPassword(e));
+    const signsIn = fields.some((e) => asksPassword(e) || ["text", "email"].includes(e.type));
     if (want.stay && !signsIn) {
       if (buttons.length > 0) {
         return false;
@@ -57,7 +59,7 @@
       }
     }
     for (const e of fields) {
-      if (e.type === "password") {
+      if (asksPassword(e) && e.type !== "checkbox") {
         type(e, want.password);
       } else if (e.type === "checkbox" && !e.checked) {
         e.click();

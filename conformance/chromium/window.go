@@ -190,6 +190,10 @@ func (w *window) Visit(ctx context.Context, address string, arrived func(*url.UR
 		if to, problem := w.outcome(); to != nil || problem != nil {
 			return to, nil, problem
 		}
+		if w.failed() { // there is nothing to do on an error page
+			shown, err := w.shown(ctx)
+			return nil, shown, err
+		}
 		before := w.happened()
 		did, err := w.answer(ctx, decision)
 		if err != nil {
@@ -228,6 +232,13 @@ func (w *window) outcome() (*url.URL, error) {
 		return nil, fmt.Errorf("chromium: %w", w.refused)
 	}
 	return w.sentTo, nil
+}
+
+// failed tells whether the page is an error.
+func (w *window) failed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.status != 0 && w.status != http.StatusOK
 }
 
 func (w *window) happened() int {

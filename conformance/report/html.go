@@ -14,13 +14,20 @@ var pageSource string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"plain": plain, "line": line, "short": short, "source": source,
-	"first": func(s string) string {
-		begin, _, _ := strings.Cut(plain(s), "\n")
-		return begin
+	"first": first,
+	"asked": func(request string) string { // without what makes it long
+		begin, _, _ := strings.Cut(first(request), "?")
+		return strings.TrimSuffix(begin, " HTTP/1.1")
 	},
 	"class":  func(s conformance.Status) string { return strings.ReplaceAll(string(s), " ", "-") },
 	"anchor": func(s string) string { return strings.ReplaceAll(s, " ", "-") },
 }).Parse(pageSource))
+
+// first is the first line of a text.
+func first(s string) string {
+	begin, _, _ := strings.Cut(plain(s), "\n")
+	return begin
+}
 
 // chapter is what the page has of one specification.
 type chapter struct {
