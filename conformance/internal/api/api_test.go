@@ -1,4 +1,5 @@
-package conformance_test
+// Package api holds the exported names of all public packages against a list.
+package api_test
 
 import (
 	"bytes"
@@ -18,18 +19,20 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write testdata/api.txt anew")
+const root = "../../.."
+
+var update = flag.Bool("update", false, "write the list anew")
 
 // TestAPI compares every exported name of every package that others can import, with its
-// signature, with testdata/api.txt, so that no name comes, goes or changes by accident. After a
+// signature, with conformance/testdata/api.txt, so that no name comes, goes or changes by accident. After a
 // change that is meant:
 //
-//	go test ./conformance -run TestAPI -update
+//	go test ./conformance/internal/api -update
 func TestAPI(t *testing.T) {
-	const golden = "testdata/api.txt"
-	ours := []string{"../conformance/browser", "../conformance/faults"} // kits of this project's own tests
+	const golden = root + "/conformance/testdata/api.txt"
+	ours := []string{root + "/conformance/browser", root + "/conformance/faults"} // kits of this project's own tests
 	var all []string
-	for _, folder := range publicFolders(t, "..") {
+	for _, folder := range publicFolders(t) {
 		if slices.Contains(ours, filepath.ToSlash(folder)) {
 			continue
 		}
@@ -64,7 +67,7 @@ func TestAPI(t *testing.T) {
 }
 
 // publicFolders are those with packages that others can import.
-func publicFolders(t *testing.T, root string) []string {
+func publicFolders(t *testing.T) []string {
 	t.Helper()
 	var all []string
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -110,7 +113,7 @@ func exported(t *testing.T, folder string) []string {
 		}
 		files = append(files, file)
 	}
-	path, err := filepath.Rel("..", folder)
+	path, err := filepath.Rel(root, folder)
 	if err != nil {
 		t.Fatal(err)
 	}
