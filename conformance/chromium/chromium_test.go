@@ -106,6 +106,12 @@ setTimeout(() => {
   });
 }, 50);
 </script>`))
+	// A sign-in in two steps, of which the server hears at the end.
+	mux.Handle("GET /steps", html(`<!doctype html><title>Sign in</title><body><input type="email"><button type="button">Next</button><script>
+document.querySelector("button").addEventListener("click", () => setTimeout(() => {
+  document.body.innerHTML = '<form action="/consent"><input type="password" name="p"><button>Sign in</button></form>';
+}, 400));
+</script>`))
 	mux.HandleFunc("POST /check", func(_ http.ResponseWriter, r *http.Request) {
 		note("%s signs in with %s", r.FormValue("n"), r.FormValue("p"))
 	})
@@ -149,6 +155,7 @@ func TestVisit(t *testing.T) {
 		{"/script", client + "?code=1#state=2", conformance.Allow, []string{"ana signs in with secret", `allow read ""`}},
 		{"/script", client + "?code=1#state=2", conformance.Deny, []string{"ana signs in with secret", `deny read ""`}},
 		{"/script", "200 /consent", conformance.Stay, []string{"ana signs in with secret"}},
+		{"/steps", client + "?code=1#state=2", conformance.Allow, []string{`allow read ""`}},
 		{"/form-post", client + "?own=1&code=a+b", conformance.Allow, nil},
 		{"/form-post-button", client + "?own=1&code=a+b", conformance.Allow, nil},
 		{"/app", "com.example.app:/callback?code=1", conformance.Allow, nil},

@@ -47,7 +47,9 @@ type window struct {
 	status  int      // of the page
 	header  http.Header
 	loading map[network.RequestID]bool
-	events  int // how many there were
+	leaving bool      // for another page, which is not there yet
+	asked   time.Time // when the page asked for that, until something comes of it
+	begun   int       // how many requests and navigations there were
 	last    time.Time
 }
 
@@ -67,16 +69,29 @@ func (w *window) hear(event any) {
 		go w.decide(e)
 	case *network.EventRequestWillBeSent:
 		w.loading[e.RequestID] = true
+		w.begun++
 	case *network.EventLoadingFinished:
 		delete(w.loading, e.RequestID)
 	case *network.EventLoadingFailed:
 		delete(w.loading, e.RequestID)
-	case *page.EventFrameNavigated, *page.EventFrameStartedLoading, *page.EventFrameStoppedLoading, *page.EventLoadEventFired,
-		*page.EventFrameRequestedNavigation, *page.EventNavigatedWithinDocument:
+	case *page.EventFrameRequestedNavigation:
+		w.begun++
+		if e.FrameID == w.frame {
+			w.asked = time.Now()
+		}
+	case *page.EventFrameStartedLoading:
+		w.begun++
+		w.leaving = w.leaving || e.FrameID == w.frame
+	case *page.EventFrameStoppedLoading:
+		if e.FrameID == w.frame {
+			w.leaving, w.asked = false, time.Time{}
+		}
+	case *page.EventNavigatedWithinDocument:
+		w.begun++
+	case *page.EventFrameNavigated, *page.EventLoadEventFired:
 	default:
 		return
 	}
-	w.events++
 	w.last = time.Now()
 }
 
@@ -98,7 +113,7 @@ func (w *window) stops(e *fetch.EventRequestPaused) bool {
 	}
 	page := e.ResourceType == network.ResourceTypeDocument && e.FrameID == w.frame
 	if e.ResponseStatusCode != 0 || e.ResponseErrorReason != "" {
-		return page && w.leaves(u, e)
+		return page && w.answered(u, e)
 	}
 	if page && w.told(submitted(u, e.Request)) {
 		return true
@@ -115,9 +130,9 @@ func (w *window) stops(e *fetch.EventRequestPaused) bool {
 	return err != nil
 }
 
-// leaves looks at the answer to a request for a page. Redirects are seen here since the browser
+// answered looks at the answer to a request for a page. Redirects are seen here since the browser
 // does not ask about those to an application, by a scheme of its own.
-func (w *window) leaves(u *url.URL, e *fetch.EventRequestPaused) bool {
+func (w *window) answered(u *url.URL, e *fetch.EventRequestPaused) bool {
 	header := http.Header{}
 	for _, field := range e.ResponseHeaders {
 		header.Add(field.Name, field.Value)
@@ -194,15 +209,16 @@ func (w *window) Visit(ctx context.Context, address string, arrived func(*url.UR
 			shown, err := w.shown(ctx)
 			return nil, shown, err
 		}
-		before := w.happened()
+		before := w.started()
+		content := w.content(ctx)
 		did, err := w.answer(ctx, decision)
 		if err != nil {
-			if w.happened() != before && ctx.Err() == nil {
+			if w.started() != before && ctx.Err() == nil {
 				continue // the page went away meanwhile
 			}
 			return nil, nil, err
 		}
-		if did && w.reacts(ctx, before) {
+		if did && w.reacts(ctx, before, content) {
 			continue
 		}
 		if to, problem := w.outcome(); to != nil || problem != nil {
@@ -241,10 +257,16 @@ func (w *window) failed() bool {
 	return w.status != 0 && w.status != http.StatusOK
 }
 
-func (w *window) happened() int {
+func (w *window) started() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.events
+	return w.begun
+}
+
+// content is what the page has, empty for one that is going away.
+func (w *window) content(ctx context.Context) string {
+	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.documentElement.outerHTML`)) // an error is such a page
+	return text
 }
 
 // settle waits until the page has loaded and nothing happens any more, or the visit is over.
@@ -252,7 +274,7 @@ func (w *window) settle(ctx context.Context) error {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		w.mu.Lock()
 		over := w.sentTo != nil || w.refused != nil
-		still := time.Since(w.last) > quiet && len(w.loading) == 0
+		still := time.Since(w.last) > quiet && len(w.loading) == 0 && !w.leaving && time.Since(w.asked) > reaction
 		w.mu.Unlock()
 		if over {
 			return nil
@@ -270,14 +292,20 @@ func (w *window) settle(ctx context.Context) error {
 	return nil // it may be one that never stops loading: what is there counts
 }
 
-// reacts waits until something has happened since before.
-func (w *window) reacts(ctx context.Context, before int) bool {
+// reacts waits until the page does something about what was done on it: it asks for something,
+// goes elsewhere, or changes.
+func (w *window) reacts(ctx context.Context, before int, content string) bool {
 	for deadline := time.Now().Add(reaction); time.Now().Before(deadline); {
-		if w.happened() != before {
-			return true
+		for range 10 {
+			if w.started() != before {
+				return true
+			}
+			if pause(ctx, 20*time.Millisecond) != nil {
+				return false
+			}
 		}
-		if pause(ctx, 20*time.Millisecond) != nil {
-			return false
+		if now := w.content(ctx); now != "" && now != content {
+			return true
 		}
 	}
 	return false
