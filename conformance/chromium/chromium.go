@@ -32,11 +32,15 @@ import (
 // ErrNotInstalled says that there is no Chromium on the machine.
 var ErrNotInstalled = headless.ErrNotInstalled
 
-// Options say what the browser trusts.
+// Options say what the browser trusts, and how far it is trusted.
 type Options struct {
 	// TLS is what the suite itself trusts, as in conformance.Target: the browser talks to the
 	// servers that pass it and to no others. Nil leaves that to Chromium.
 	TLS *tls.Config
+
+	// NoSandbox leaves Chromium's sandbox off, which does not start in every container, and never
+	// as root. It is for servers of one's own.
+	NoSandbox bool
 }
 
 // Chromium is a running browser.
@@ -49,7 +53,7 @@ type Chromium struct {
 // Start starts one. Close it when it is not needed any more. Where there is none the error is
 // ErrNotInstalled.
 func Start(ctx context.Context, o Options) (*Chromium, error) {
-	browser, stop, err := headless.Start(ctx, headless.Options{})
+	browser, stop, err := headless.Start(ctx, headless.Options{Unconfined: o.NoSandbox})
 	if err != nil {
 		return nil, fmt.Errorf("chromium: %w", err)
 	}

@@ -49,8 +49,9 @@ func title(r *conformance.Report) string {
 }
 
 var (
-	rfc     = regexp.MustCompile(`^RFC ([0-9]+)$`)
-	section = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*$`)
+	rfc      = regexp.MustCompile(`^RFC ([0-9]+)$`)
+	section  = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*$`)
+	appendix = regexp.MustCompile(`^[A-Z](\.[0-9]+)*$`)
 )
 
 // source is where the text of a section stands, empty where that is not known.
@@ -60,8 +61,11 @@ func source(spec, at string) string {
 		return ""
 	}
 	address := "https://www.rfc-editor.org/rfc/rfc" + number[1]
-	if section.MatchString(at) {
+	switch {
+	case section.MatchString(at):
 		address += "#section-" + at
+	case appendix.MatchString(at):
+		address += "#appendix-" + at
 	}
 	return address
 }

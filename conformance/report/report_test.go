@@ -145,6 +145,11 @@ func TestHTML(t *testing.T) {
 			t.Errorf("the page has no %s", want)
 		}
 	}
+	appendix := sample("")
+	appendix.Results[0].Section = "A.11"
+	if got := written(t, report.HTML, appendix); !strings.Contains(got, `"https://www.rfc-editor.org/rfc/rfc7636#appendix-A.11"`) {
+		t.Error("the page does not lead to an appendix")
+	}
 	for _, id := range []string{"pkce-right", "pkce-wrong", "iss-missing", "device-grant", "two-users"} {
 		if n := strings.Count(got, `id="`+id+`"`); n != 1 {
 			t.Errorf("the page has %s %d times", id, n)

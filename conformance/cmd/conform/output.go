@@ -19,7 +19,7 @@ import (
 // test runs the suite against one target, and tells on standard error how far it is.
 func (o *options) test(ctx context.Context, target conformance.Target, name string, stderr io.Writer) (_ *conformance.Report, err error) {
 	if o.browser == "chromium" {
-		browser, err := chromium.Start(ctx, chromium.Options{TLS: target.TLS})
+		browser, err := chromium.Start(ctx, chromium.Options{TLS: target.TLS, NoSandbox: o.self})
 		if err != nil {
 			return nil, err
 		}
