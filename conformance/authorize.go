@@ -274,8 +274,17 @@ func (o *outcome) wantNoAnswer() *outcome {
 		o.a.c.p.failf("the browser is sent to %s", o.sentTo.Redacted())
 	case o.last != nil:
 		o.last.wantStays()
+	case o.page != nil:
+		o.wantErrorPage()
 	}
 	return o
+}
+
+// wantErrorPage fails the case unless a real browser stopped at a page that is an error.
+func (o *outcome) wantErrorPage() {
+	if o.page.Status < 400 || o.page.Status > 499 {
+		o.a.c.p.failf("%s: status %d, want an error page", o.page.URL.Path, o.page.Status)
+	}
 }
 
 // wantRefused fails the case unless the request comes to nothing: by an error that the client
@@ -286,6 +295,8 @@ func (o *outcome) wantRefused(codes ...string) *outcome {
 		o.pushed.wantRefused()
 	case o.params == nil && o.last != nil:
 		o.last.wantStays()
+	case o.params == nil && o.page != nil:
+		o.wantErrorPage()
 	case o.params.Has("code") || o.params.Has("access_token") || o.params.Get("error") == "" && !o.params.Has("response"):
 		o.a.c.p.failf("the client gets %s", words(slices.Sorted(maps.Keys(o.params))))
 	}

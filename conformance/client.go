@@ -206,12 +206,14 @@ func (c *client) certify(given Client) {
 	c.present(certificate)
 }
 
-// given takes a client that the suite was given, if there is one like it.
+// given takes a client that the suite was given, if there is one like it that the case does not
+// have yet: one that asks for two clients is about what keeps them apart.
 func (p *probe) given(c *client, asked map[string]any) bool {
 	for _, one := range p.run.target.Clients {
-		if !suits(one.Metadata, asked) {
+		if slices.Contains(p.taken, one.ID) || !suits(one.Metadata, asked) {
 			continue
 		}
+		p.taken = append(p.taken, one.ID)
 		c.Client = one
 		if one.JWKS != "" {
 			c.keys = &jose.JSONWebKeySet{}

@@ -29,6 +29,7 @@ type probe struct {
 
 	troubled atomic.Bool // the case has broken something of the server's on purpose
 	rsa      *jose.JSONWebKey
+	taken    []string // the clients that the case got of those the suite was given
 }
 
 // ended is what a case panics with that ends before its last line.

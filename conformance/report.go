@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"slices"
 	"time"
 )
 
@@ -66,7 +67,22 @@ type Exchange struct {
 // Count is how many results there are of each status. Of those that failed it tells the ones
 // that a specification demands from those that it recommends.
 type Count struct {
-	Passed, FailedMust, FailedShould, NotOffered, NotTested int
+	Passed       int `json:"passed"`
+	FailedMust   int `json:"failed_must"`
+	FailedShould int `json:"failed_should"`
+	NotOffered   int `json:"not_offered"`
+	NotTested    int `json:"not_tested"`
+}
+
+// Specs are the specifications that the results are about, in their order.
+func (r *Report) Specs() []string {
+	var all []string
+	for _, one := range r.Results {
+		if !slices.Contains(all, one.Spec) {
+			all = append(all, one.Spec)
+		}
+	}
+	return all
 }
 
 // Count counts the results, all of them or those of one specification.
