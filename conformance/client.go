@@ -3,6 +3,7 @@ package conformance
 import (
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -118,6 +119,9 @@ func (p *probe) clientOf(asked map[string]any) *client {
 	switch {
 	case p.controls().NewClient != nil:
 		made, err := p.controls().NewClient(p.ctx, maps.Clone(asked))
+		if errors.Is(err, ErrNoSuchClient) {
+			p.notTested("it takes a client with %s: %v", described(asked), err)
+		}
 		if err != nil {
 			p.failf("Controls.NewClient: %v", err)
 		}

@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -94,11 +95,15 @@ type Client struct {
 	Metadata map[string]any
 }
 
+// ErrNoSuchClient is what Controls.NewClient wraps for a client of a kind that the server does not
+// know: the cases that want one are not tested.
+var ErrNoSuchClient = errors.New("the server has no such clients")
+
 // Controls are what a host can do with its own server, for cases about what follows from it.
 // Any may be nil.
 type Controls struct {
 	// NewClient registers a client of this metadata. The member resource_server has the
-	// client introspect the tokens of others.
+	// client introspect the tokens of others. See ErrNoSuchClient.
 	NewClient func(ctx context.Context, metadata map[string]any) (Client, error)
 
 	// ChangeClient replaces the metadata of a client; nil metadata deletes it.
