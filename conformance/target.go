@@ -154,8 +154,12 @@ const (
 	Stay
 )
 
+// ErrNoChoice is what a Person wraps who is to do what the server's pages give no way to do, such as
+// to refuse: the case is not tested.
+var ErrNoChoice = errors.New("the server's pages leave no such choice")
+
 // Person reads a page and does what a user would: the request that follows from it, or nil for
-// one with which there is nothing to do, such as one that shows an error.
+// one with which there is nothing to do, such as one that shows an error. See ErrNoChoice.
 type Person func(page *Page, user User, decision Decision) (*http.Request, error)
 
 // Browser is a real browser, at which a user sits who signs in and decides.
