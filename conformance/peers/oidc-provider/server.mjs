@@ -4,13 +4,15 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:https';
 import { createInterface } from 'node:readline';
-import { Provider } from 'oidc-provider';
+import { Provider, errors } from 'oidc-provider';
 
 const input = createInterface({ input: process.stdin });
 const setting = JSON.parse(await new Promise((resolve) => { input.once('line', resolve); }));
 input.on('close', () => process.exit(0));
 
 const key = (kid, alg, kind, options) => ({ ...generateKeyPairSync(kind, options).privateKey.export({ format: 'jwk' }), kid, alg, use: 'sig' });
+
+const resources = ['https://api.example/v1', 'https://files.example/api'];
 
 const provider = new Provider(`https://${setting.address}`, {
   jwks: {
@@ -62,7 +64,10 @@ const provider = new Provider(`https://${setting.address}`, {
     },
     resourceIndicators: {
       enabled: true,
-      getResourceServerInfo: () => ({ scope: 'read write', accessTokenFormat: 'opaque' }),
+      getResourceServerInfo: (ctx, resource) => {
+        if (!resources.includes(resource)) throw new errors.InvalidTarget();
+        return { audience: resource, scope: 'read write', accessTokenFormat: 'jwt' };
+      },
     },
   },
 });

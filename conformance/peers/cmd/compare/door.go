@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ type visitor struct {
 	at    time.Time
 	token string // against forged submissions of the consent form
 	asked map[string]*question
+	given map[string][]string // what the user has allowed each client
 }
 
 // question is an authorization request that waits for a user.
@@ -66,13 +68,25 @@ func (d *door) signedIn(r *http.Request) (user string, at time.Time) {
 	return v.user, v.at
 }
 
+// remembers tells whether the user at the browser has allowed a client all of this before.
+func (d *door) remembers(r *http.Request, client string, scopes []string) bool {
+	v := d.visitor(r)
+	if v == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	given, before := v.given[client]
+	return before && !slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(given, s) })
+}
+
 // ask sends the browser to the page that asks.
 func (d *door) ask(w http.ResponseWriter, r *http.Request, q *question) {
 	v := d.visitor(r)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if v == nil {
-		v = &visitor{token: rand.Text(), asked: map[string]*question{}}
+		v = &visitor{token: rand.Text(), asked: map[string]*question{}, given: map[string][]string{}}
 		d.cookie(w, v)
 	}
 	if q.oldest != nil && time.Since(v.at) > *q.oldest {
@@ -125,12 +139,15 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		delete(v.asked, r.PostFormValue("question"))
-		user, at := v.user, v.at
+		user, at, allowed := v.user, v.at, r.PostFormValue("decision") == "allow"
+		if allowed {
+			v.given[q.client] = append(v.given[q.client], q.scopes...)
+		}
 		d.mu.Unlock()
 		for _, name := range []string{"Content-Type", "Content-Security-Policy", "X-Frame-Options", "Cache-Control", "Referrer-Policy"} {
 			w.Header().Del(name)
 		}
-		q.answer(w, r, user, at, r.PostFormValue("decision") == "allow")
+		q.answer(w, r, user, at, allowed)
 		return
 	}
 	page := map[string]any{"Title": "Sign in", "Question": r.FormValue("question"), "Token": v.token}
@@ -146,8 +163,11 @@ func (d *door) signIn(w http.ResponseWriter, r *http.Request, v *visitor, q *que
 	for _, u := range users {
 		if u.Name == r.PostFormValue("user") && u.Password == r.PostFormValue("password") {
 			q.fresh = false
-			// Another cookie, so that nobody knows it who has planted the one before.
-			d.cookie(w, &visitor{user: u.Name, at: time.Now(), token: rand.Text(), asked: v.asked})
+			next := &visitor{user: u.Name, at: time.Now(), token: rand.Text(), asked: v.asked, given: map[string][]string{}}
+			if v.user == u.Name {
+				next.given = v.given
+			}
+			d.cookie(w, next) // another one, which nobody knows who has planted the one before
 			http.Redirect(w, r, "/door?"+url.Values{"question": {r.PostFormValue("question")}}.Encode(), http.StatusSeeOther)
 			return
 		}

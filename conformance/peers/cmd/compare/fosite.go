@@ -125,22 +125,25 @@ func (h *fositeHost) authorize(w http.ResponseWriter, r *http.Request) {
 		}
 		h.provider.WriteAuthorizeResponse(ctx, w, ar, response)
 	}
-	form := ar.GetRequestForm()
+	form, client, scopes := ar.GetRequestForm(), ar.GetClient().GetID(), []string(ar.GetRequestedScopes())
+	var oldest *time.Duration
+	if seconds, err := strconv.Atoi(form.Get("max_age")); err == nil {
+		d := time.Duration(seconds) * time.Second
+		oldest = &d
+	}
 	if form.Get("prompt") == "none" {
-		// Whoever has signed in has not consented before: nothing is remembered.
-		refusal := fosite.ErrConsentRequired
-		if user, _ := h.door.signedIn(r); user == "" {
-			refusal = fosite.ErrLoginRequired
+		switch user, at := h.door.signedIn(r); {
+		case user == "" || oldest != nil && time.Since(at) > *oldest:
+			h.provider.WriteAuthorizeError(ctx, w, ar, fosite.ErrLoginRequired)
+		case !h.door.remembers(r, client, scopes):
+			h.provider.WriteAuthorizeError(ctx, w, ar, fosite.ErrConsentRequired)
+		default:
+			answer(w, r, user, at, true)
 		}
-		h.provider.WriteAuthorizeError(ctx, w, ar, refusal)
 		return
 	}
-	q := &question{client: ar.GetClient().GetID(), scopes: ar.GetRequestedScopes(), fresh: strings.Contains(form.Get("prompt"), "login"), answer: answer}
-	if seconds, err := strconv.Atoi(form.Get("max_age")); err == nil {
-		oldest := time.Duration(seconds) * time.Second
-		q.oldest = &oldest
-	}
-	h.door.ask(w, r, q)
+	fresh := strings.Contains(form.Get("prompt"), "login") || strings.Contains(form.Get("prompt"), "select_account")
+	h.door.ask(w, r, &question{client: client, scopes: scopes, fresh: fresh, oldest: oldest, answer: answer})
 }
 
 func (h *fositeHost) token(w http.ResponseWriter, r *http.Request) {
@@ -225,6 +228,15 @@ func (h *fositeHost) newClient(metadata map[string]any) (conformance.Client, err
 			return made, err
 		}
 	}
-	h.store.Clients[made.ID] = c
+	h.store.Clients[made.ID] = fositeClient{c}
 	return made, nil
+}
+
+// fositeClient is a client that may have its answers in every way that fosite has.
+type fositeClient struct {
+	*fosite.DefaultOpenIDConnectClient
+}
+
+func (fositeClient) GetResponseModes() []fosite.ResponseModeType {
+	return []fosite.ResponseModeType{fosite.ResponseModeDefault, fosite.ResponseModeQuery, fosite.ResponseModeFragment, fosite.ResponseModeFormPost}
 }

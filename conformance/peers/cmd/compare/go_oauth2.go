@@ -103,7 +103,9 @@ func hostGoOAuth2(_ *setting) (*hosted, error) {
 	mux.HandleFunc("/test", func(w http.ResponseWriter, r *http.Request) {
 		token, err := s.ValidationBearerToken(r)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+			// The example has 400 here; the API is ours, and the library's part is to say that it is no good.
+			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+			http.Error(w, err.Error(), http.StatusUnauthorized)
 			return
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"client_id": token.GetClientID(), "user_id": token.GetUserID()}) // to a client that may hang up

@@ -187,6 +187,7 @@ func startProvider(ctx context.Context, w *web, log io.Writer) (_ conformance.Ta
 		return t, nil, nil, errors.Join(err, remove())
 	}
 	t = conformance.Target{Issuer: s.issuer(), TLS: w.trust, Documents: w.documents, Scopes: []string{"read", "write"}, Person: providerPerson,
+		ResourceIdentifier: "https://api.example/v1", OtherResource: "https://files.example/api",
 		Users: []conformance.User{{Name: "ana", Password: "any"}, {Name: "ben", Password: "any"}}}
 	return t, p, func() error { return errors.Join(p.stop(), remove()) }, nil
 }

@@ -140,6 +140,11 @@ func (s *zitadelStore) newClient(metadata map[string]any) (conformance.Client, e
 		"token_endpoint_auth_method", "jwks", "application_type", "resource_server"); err != nil {
 		return made, err
 	}
+	for _, scope := range []string{"openid", "offline_access", "profile", "email"} {
+		if all := strings.Fields(text(metadata, "scope")); len(all) > 0 && !slices.Contains(all, scope) {
+			return made, fmt.Errorf("%w: it may have every scope of OpenID Connect", conformance.ErrNoSuchClient)
+		}
+	}
 	c := &zitadelClient{
 		id: made.ID, redirects: texts(metadata, "redirect_uris"), afterLogout: texts(metadata, "post_logout_redirect_uris"),
 		native: text(metadata, "application_type") == "native", way: oidc.AuthMethod(text(metadata, "token_endpoint_auth_method")),
