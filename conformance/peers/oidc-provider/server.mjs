@@ -72,5 +72,13 @@ const provider = new Provider(`https://${setting.address}`, {
   },
 });
 
-createServer({ cert: setting.certificate, key: setting.key, requestCert: true, rejectUnauthorized: false }, provider.callback())
+createServer({
+  cert: setting.certificate,
+  key: setting.key,
+  requestCert: true,
+  rejectUnauthorized: false,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 5_000,
+}, provider.callback())
   .listen(Number(setting.address.split(':')[1]), setting.address.split(':')[0]);

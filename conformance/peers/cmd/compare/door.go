@@ -35,7 +35,9 @@ type visitor struct {
 
 // question is an authorization request that waits for a user.
 type question struct {
-	client string
+	client string // its ID
+	name   string // by which the user knows it
+	to     string // where the answer goes
 	scopes []string
 	fresh  bool           // the user has to sign in, whoever has before
 	oldest *time.Duration // how long ago the sign-in may have been at most
@@ -105,7 +107,7 @@ func (d *door) cookie(w http.ResponseWriter, v *visitor) {
 
 var pages = template.Must(template.New("").Parse(`<!doctype html><title>{{.Title}}</title><h1>{{.Title}}</h1>
 <form method="post"><input type="hidden" name="question" value="{{.Question}}"><input type="hidden" name="csrf" value="{{.Token}}">
-{{if .Consent}}<p>{{.Client}} asks for: {{.Scopes}}</p><button name="decision" value="allow">Allow</button> <button name="decision" value="deny">Deny</button>
+{{if .Consent}}<p>{{.Client}}, at {{.Host}}, asks for: {{.Scopes}}</p><button name="decision" value="allow">Allow</button> <button name="decision" value="deny">Deny</button>
 {{else}}<label>Name <input name="user"></label> <label>Password <input type="password" name="password"></label> <button>Sign in</button>{{end}}</form>`))
 
 // ServeHTTP shows the pages, and takes what is typed into them.
@@ -115,6 +117,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	w.Header().Set("X-Frame-Options", "DENY")
 	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	v := d.visitor(r)
 	d.mu.Lock()
 	var q *question
@@ -144,7 +147,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			v.given[q.client] = append(v.given[q.client], q.scopes...)
 		}
 		d.mu.Unlock()
-		for _, name := range []string{"Content-Type", "Content-Security-Policy", "X-Frame-Options", "Cache-Control", "Referrer-Policy"} {
+		for _, name := range []string{"Content-Type", "Content-Security-Policy", "X-Frame-Options", "Cache-Control", "Referrer-Policy", "X-Content-Type-Options"} {
 			w.Header().Del(name)
 		}
 		q.answer(w, r, user, at, allowed)
@@ -152,7 +155,10 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	page := map[string]any{"Title": "Sign in", "Question": r.FormValue("question"), "Token": v.token}
 	if !asksUser {
-		page["Title"], page["Consent"], page["Client"], page["Scopes"] = "Allow access?", true, q.client, strings.Join(q.scopes, ", ")
+		page["Title"], page["Consent"], page["Client"], page["Scopes"] = "Allow access?", true, q.name, strings.Join(q.scopes, ", ")
+		if u, err := url.Parse(q.to); err == nil {
+			page["Host"] = u.Host
+		}
 	}
 	d.mu.Unlock()
 	_ = pages.Execute(w, page) // to a browser that may hang up

@@ -143,7 +143,7 @@ func (h *fositeHost) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fresh := strings.Contains(form.Get("prompt"), "login") || strings.Contains(form.Get("prompt"), "select_account")
-	h.door.ask(w, r, &question{client: client, scopes: scopes, fresh: fresh, oldest: oldest, answer: answer})
+	h.door.ask(w, r, &question{client: client, name: ar.GetClient().(fositeClient).name, to: ar.GetRedirectURI().String(), scopes: scopes, fresh: fresh, oldest: oldest, answer: answer})
 }
 
 func (h *fositeHost) token(w http.ResponseWriter, r *http.Request) {
@@ -228,13 +228,14 @@ func (h *fositeHost) newClient(metadata map[string]any) (conformance.Client, err
 			return made, err
 		}
 	}
-	h.store.Clients[made.ID] = fositeClient{c}
+	h.store.Clients[made.ID] = fositeClient{c, text(metadata, "client_name")}
 	return made, nil
 }
 
 // fositeClient is a client that may have its answers in every way that fosite has.
 type fositeClient struct {
 	*fosite.DefaultOpenIDConnectClient
+	name string
 }
 
 func (fositeClient) GetResponseModes() []fosite.ResponseModeType {

@@ -85,7 +85,11 @@ func hostGoOAuth2(_ *setting) (*hosted, error) {
 		if err := r.ParseForm(); err != nil {
 			return "", errors.ErrInvalidRequest
 		}
-		d.ask(w, r, &question{client: r.Form.Get("client_id"), scopes: strings.Fields(r.Form.Get("scope")), answer: func(w http.ResponseWriter, _ *http.Request, user string, _ time.Time, allowed bool) {
+		name := ""
+		if c := allowed[r.Form.Get("client_id")]; c != nil {
+			name = c.name
+		}
+		d.ask(w, r, &question{client: r.Form.Get("client_id"), name: name, to: r.Form.Get("redirect_uri"), scopes: strings.Fields(r.Form.Get("scope")), answer: func(w http.ResponseWriter, _ *http.Request, user string, _ time.Time, allowed bool) {
 			if !allowed {
 				user = ""
 			}
@@ -104,7 +108,11 @@ func hostGoOAuth2(_ *setting) (*hosted, error) {
 		token, err := s.ValidationBearerToken(r)
 		if err != nil {
 			// The example has 400 here; the API is ours, and the library's part is to say that it is no good.
-			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+			challenge := "Bearer"
+			if _, there := server.AccessTokenDefaultResolveHandler(r); there {
+				challenge = `Bearer error="invalid_token"`
+			}
+			w.Header().Set("WWW-Authenticate", challenge)
 			http.Error(w, err.Error(), http.StatusUnauthorized)
 			return
 		}
@@ -131,13 +139,16 @@ func hostGoOAuth2(_ *setting) (*hosted, error) {
 		default:
 			return made, fmt.Errorf("%w: with %s", conformance.ErrNoSuchClient, way)
 		}
-		allowed[made.ID] = &registered{texts(metadata, "grant_types"), strings.Fields(text(metadata, "scope"))}
+		allowed[made.ID] = &registered{text(metadata, "client_name"), texts(metadata, "grant_types"), strings.Fields(text(metadata, "scope"))}
 		return made, clients.Set(made.ID, client)
 	}}, nil
 }
 
 // registered is what the library's own record of a client has no place for.
-type registered struct{ grants, scopes []string }
+type registered struct {
+	name           string
+	grants, scopes []string
+}
 
 // within tells whether all of a scope is among others.
 func within(scope string, all []string) bool {

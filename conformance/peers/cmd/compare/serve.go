@@ -11,6 +11,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -90,7 +91,11 @@ func serve(name string) error {
 		}
 		gate.Lock()
 		defer gate.Unlock()
-		made, err := h.newClient(metadata)
+		err := unregistrable(metadata)
+		var made conformance.Client
+		if err == nil {
+			made, err = h.newClient(metadata)
+		}
 		switch {
 		case errors.Is(err, conformance.ErrNoSuchClient):
 			http.Error(w, err.Error(), http.StatusNotImplemented)
@@ -110,7 +115,7 @@ func serve(name string) error {
 		if err != nil {
 			return err
 		}
-		server := &http.Server{Handler: public, ErrorLog: log.New(os.Stderr, "", 0), TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}}}
+		server := &http.Server{Handler: public, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, MaxHeaderBytes: 32 << 10, ErrorLog: log.New(os.Stderr, "", 0), TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}}}
 		return server.ServeTLS(listener, "", "")
 	}, func() error {
 		_, err := io.Copy(io.Discard, os.Stdin)
@@ -136,6 +141,20 @@ func unknown(metadata map[string]any, known ...string) error {
 	for name := range metadata {
 		if !slices.Contains(known, name) {
 			return fmt.Errorf("%w: with %s", conformance.ErrNoSuchClient, name)
+		}
+	}
+	return nil
+}
+
+// unregistrable is the error for redirect URIs that no host should take: to refuse them is the
+// registration's part, which is not the library's where the host does it.
+func unregistrable(metadata map[string]any) error {
+	for _, uri := range texts(metadata, "redirect_uris") {
+		u, err := url.Parse(uri)
+		local := err == nil && slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, u.Hostname())
+		switch {
+		case err != nil, strings.Contains(uri, "#"), u.Scheme == "http" && !local, u.Scheme != "https" && u.Scheme != "http" && !strings.Contains(u.Scheme, "."):
+			return fmt.Errorf("%w: with a redirect URI such as %q, which the host's registration has to refuse, and not the library", conformance.ErrNoSuchClient, uri)
 		}
 	}
 	return nil
