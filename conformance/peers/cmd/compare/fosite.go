@@ -44,6 +44,8 @@ func fositeMetadata(issuer string) map[string]any {
 	}
 }
 
+const fositeKey = "main" // the kid of the key that signs
+
 // fositeHost is fosite as its README composes it, its endpoints mounted by hand as its example
 // program and its integration tests do.
 type fositeHost struct {
@@ -72,7 +74,7 @@ func hostFosite(s *setting) (*hosted, error) {
 		HashCost: 4, // every case makes clients; the default takes a fifth of a second for each password
 	}
 	h.provider = compose.ComposeAllEnabled(h.config, h.store, key)
-	keys, err := json.Marshal(jose3.JSONWebKeySet{Keys: []jose3.JSONWebKey{{Key: key.Public(), Algorithm: "RS256", Use: "sig"}}})
+	keys, err := json.Marshal(jose3.JSONWebKeySet{Keys: []jose3.JSONWebKey{{Key: key.Public(), KeyID: fositeKey, Algorithm: "RS256", Use: "sig"}}})
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +88,7 @@ func hostFosite(s *setting) (*hosted, error) {
 	mux.HandleFunc("/oauth2/par", h.push)
 	mux.HandleFunc("GET /jwks", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "max-age=3600")
 		_, _ = w.Write(keys) // to a client that may hang up
 	})
 	mux.Handle("/door", h.door)
@@ -96,7 +99,7 @@ func hostFosite(s *setting) (*hosted, error) {
 func (h *fositeHost) session(user string, at, asked time.Time) *openid.DefaultSession {
 	return &openid.DefaultSession{
 		Claims:  &jwt.IDTokenClaims{Issuer: h.issuer, Subject: user, IssuedAt: time.Now().UTC(), RequestedAt: asked.UTC(), AuthTime: at.UTC()},
-		Headers: &jwt.Headers{Extra: map[string]any{}}, Subject: user, Username: user,
+		Headers: &jwt.Headers{Extra: map[string]any{"kid": fositeKey}}, Subject: user, Username: user,
 	}
 }
 

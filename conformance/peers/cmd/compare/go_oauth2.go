@@ -116,6 +116,7 @@ func hostGoOAuth2(_ *setting) (*hosted, error) {
 			http.Error(w, err.Error(), http.StatusUnauthorized)
 			return
 		}
+		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]any{"client_id": token.GetClientID(), "user_id": token.GetUserID()}) // to a client that may hang up
 	})
 	mux.Handle("/door", d)

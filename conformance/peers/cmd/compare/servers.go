@@ -64,6 +64,7 @@ var candidates = []candidate{
 		version: module("github.com/ory/fosite"),
 		start: goServer("fosite", func(p *process, t *conformance.Target) {
 			t.Metadata, t.Users, t.Scopes = fositeMetadata(t.Issuer), users, []string{"read", "write"}
+			t.AssertionAudience = t.Issuer + "/oauth2/token"
 		}),
 		remarks: fositeRemarks,
 	},

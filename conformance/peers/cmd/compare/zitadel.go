@@ -137,7 +137,7 @@ func (c *zitadelClient) RestrictAdditionalAccessTokenScopes() func([]string) []s
 func (s *zitadelStore) newClient(metadata map[string]any) (conformance.Client, error) {
 	made := conformance.Client{ID: "c-" + strings.ToLower(rand.Text())}
 	if err := unknown(metadata, "client_name", "redirect_uris", "post_logout_redirect_uris", "grant_types", "response_types", "scope",
-		"token_endpoint_auth_method", "jwks", "application_type", "resource_server"); err != nil {
+		"token_endpoint_auth_method", "jwks", "application_type"); err != nil {
 		return made, err
 	}
 	for _, scope := range []string{"openid", "offline_access", "profile", "email"} {
