@@ -1,7 +1,7 @@
 // oidc-provider as its documentation configures it, for conformance/peers/cmd/compare, with the
 // features on that the suite has cases for. It reads where to listen from its standard input, and
 // ends with it.
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:https';
 import { createInterface } from 'node:readline';
 import { Provider, errors } from 'oidc-provider';
@@ -12,6 +12,7 @@ input.on('close', () => process.exit(0));
 
 const key = (kid, alg, kind, options) => ({ ...generateKeyPairSync(kind, options).privateKey.export({ format: 'jwk' }), kid, alg, use: 'sig' });
 
+const salt = randomBytes(32);
 const resources = ['https://api.example/v1', 'https://files.example/api'];
 
 const provider = new Provider(`https://${setting.address}`, {
@@ -30,13 +31,15 @@ const provider = new Provider(`https://${setting.address}`, {
     claims: async () => ({ sub: id, name: `${id} Example`, email: `${id}@example.com`, email_verified: true }),
   }),
   clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'self_signed_tls_client_auth', 'none'],
-  pairwiseIdentifier: async (ctx, accountId, client) => `${client.sectorIdentifier}:${accountId}`,
+  pairwiseIdentifier: async (ctx, accountId, client) => createHmac('sha256', salt).update(`${client.sectorIdentifier} ${accountId}`).digest('hex'),
   subjectTypes: ['public', 'pairwise'],
-  // What a client publishes is fetched from where the suite really is.
+  // What a client publishes is fetched from where the suite really is, which is an address that
+  // oidc-provider's own dispatcher would not connect to.
   fetch: (url, options) => {
     const at = new URL(url);
-    if (at.hostname === 'documents.example') at.host = setting.documents;
-    return globalThis.fetch(at, options);
+    if (at.hostname !== 'documents.example') return globalThis.fetch(url, options);
+    at.host = setting.documents;
+    return globalThis.fetch(at, { ...options, dispatcher: undefined });
   },
   features: {
     devInteractions: { enabled: true },
