@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -66,7 +68,7 @@ func newWeb() (*web, error) {
 		return nil, err
 	}
 	w.at = l.Addr().String()
-	w.server = &http.Server{Handler: w.documents, TLSConfig: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{leafDER}, PrivateKey: key}}}}
+	w.server = &http.Server{Handler: w.documents, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{leafDER}, PrivateKey: key}}}}
 	go func() { _ = w.server.ServeTLS(l, "", "") }() // ends with close
 	return w, nil
 }
