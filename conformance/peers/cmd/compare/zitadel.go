@@ -30,7 +30,8 @@ func zitadelUsers(string) []conformance.User {
 // memory. The clients alone are ours, for the example's are of two kinds.
 func hostZitadel(s *setting) (*hosted, error) {
 	issuer := s.issuer()
-	store := &zitadelStore{Storage: storage.NewStorage(storage.NewUserStore(issuer)), clients: map[string]*zitadelClient{}}
+	store := &zitadelStore{clients: map[string]*zitadelClient{}, names: map[string]*storage.Client{}}
+	store.Storage = storage.NewStorageWithClients(storage.NewUserStore(issuer), store.names)
 	router := exampleop.SetupServer(issuer, store, slog.New(slog.DiscardHandler), false)
 	return &hosted{router, store.newClient}, nil
 }
@@ -40,6 +41,7 @@ type zitadelStore struct {
 	*storage.Storage
 	mu      sync.Mutex
 	clients map[string]*zitadelClient
+	names   map[string]*storage.Client // for what the storage looks up by itself: whether there is such a client
 }
 
 func (s *zitadelStore) client(id string) (*zitadelClient, error) {
@@ -170,6 +172,6 @@ func (s *zitadelStore) newClient(metadata map[string]any) (conformance.Client, e
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clients[made.ID] = c
+	s.clients[made.ID], s.names[made.ID] = c, storage.DeviceClient(made.ID, made.Secret)
 	return made, nil
 }
