@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -73,6 +74,7 @@ func hostFosite(s *setting) (*hosted, error) {
 		IDTokenIssuer: s.issuer(), AccessTokenIssuer: s.issuer(), HTTPClient: fetching,
 		HashCost: 4, // every case makes clients; the default takes a fifth of a second for each password
 	}
+	h.config.JWKSFetcherStrategy = fosite.NewDefaultJWKSFetcherStrategy(fosite.JWKSFetcherWithHTTPClient(fetching))
 	h.provider = compose.ComposeAllEnabled(h.config, h.store, key)
 	keys, err := json.Marshal(jose3.JSONWebKeySet{Keys: []jose3.JSONWebKey{{Key: key.Public(), KeyID: fositeKey, Algorithm: "RS256", Use: "sig"}}})
 	if err != nil {
@@ -222,10 +224,14 @@ func (h *fositeHost) newClient(metadata map[string]any) (conformance.Client, err
 		}
 	}
 	if c.TokenEndpointAuthMethod == "private_key_jwt" && c.TokenEndpointAuthSigningAlgorithm == "" {
-		c.TokenEndpointAuthSigningAlgorithm = "ES256" // the suite's keys; fosite's default is RS256 alone
+		// fosite's default is RS256 alone; a host has the client say what its key is for.
+		if c.JSONWebKeys != nil && len(c.JSONWebKeys.Keys) > 0 {
+			c.TokenEndpointAuthSigningAlgorithm = c.JSONWebKeys.Keys[0].Algorithm
+		}
+		c.TokenEndpointAuthSigningAlgorithm = cmp.Or(c.TokenEndpointAuthSigningAlgorithm, "ES256")
 	}
 	if strings.HasPrefix(c.TokenEndpointAuthMethod, "client_secret_") {
-		made.Secret = rand.Text()
+		made.Secret = rand.Text() + rand.Text()
 		var err error
 		if c.Secret, err = h.config.GetSecretsHasher(context.Background()).Hash(context.Background(), []byte(made.Secret)); err != nil {
 			return made, err

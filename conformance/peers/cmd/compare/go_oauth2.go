@@ -121,7 +121,7 @@ func hostGoOAuth2(_ *setting) (*hosted, error) {
 	})
 	mux.Handle("/door", d)
 	return &hosted{mux, func(metadata map[string]any) (conformance.Client, error) {
-		made := conformance.Client{ID: "c-" + strings.ToLower(rand.Text()), Secret: rand.Text()}
+		made := conformance.Client{ID: "c-" + strings.ToLower(rand.Text()), Secret: rand.Text() + rand.Text()}
 		if err := unknown(metadata, "client_name", "redirect_uris", "grant_types", "response_types", "scope", "token_endpoint_auth_method", "resource_server"); err != nil {
 			return made, err
 		}

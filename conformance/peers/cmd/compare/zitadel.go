@@ -158,7 +158,7 @@ func (s *zitadelStore) newClient(metadata map[string]any) (conformance.Client, e
 		c.grants = append(c.grants, oidc.GrantType(one))
 	}
 	if slices.Contains([]oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost}, c.way) {
-		c.secret = rand.Text()
+		c.secret = rand.Text() + rand.Text()
 		made.Secret = c.secret
 	}
 	if keys := metadata["jwks"]; keys != nil {
