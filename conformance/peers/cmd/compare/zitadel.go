@@ -147,6 +147,9 @@ func (s *zitadelStore) newClient(metadata map[string]any) (conformance.Client, e
 			return made, fmt.Errorf("%w: it may have every scope of OpenID Connect", conformance.ErrNoSuchClient)
 		}
 	}
+	if text(metadata, "token_endpoint_auth_method") == string(oidc.AuthMethodPrivateKeyJWT) && slices.Contains(texts(metadata, "grant_types"), string(oidc.GrantTypeClientCredentials)) {
+		return made, fmt.Errorf("%w: with private_key_jwt for client_credentials", conformance.ErrNoSuchClient)
+	}
 	c := &zitadelClient{
 		id: made.ID, redirects: texts(metadata, "redirect_uris"), afterLogout: texts(metadata, "post_logout_redirect_uris"),
 		native: text(metadata, "application_type") == "native", way: oidc.AuthMethod(text(metadata, "token_endpoint_auth_method")),
