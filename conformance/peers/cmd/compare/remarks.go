@@ -36,6 +36,7 @@ var goOAuth2Remarks = map[string]string{
 }
 
 var zitadelRemarks = map[string]string{
+	"exchange-*":                "one cause: an opaque access token for subject_token",
 	"token-client-credentials":  "the example's storage takes the client for a user when somebody asks about the token",
 	"code-replay-revokes":       examplesStore,
 	"code-race-revokes":         examplesStore,

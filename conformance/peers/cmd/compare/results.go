@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -93,7 +94,8 @@ func section(b *strings.Builder, o *outcome) {
 	const most = 280
 	for _, r := range failed {
 		happened := line(r.Problems, most)
-		if remark := o.candidate.remarks[r.ID]; remark != "" {
+		family, _, _ := strings.Cut(r.ID, "-")
+		if remark := cmp.Or(o.candidate.remarks[r.ID], o.candidate.remarks[family+"-*"]); remark != "" {
 			happened += " — *" + remark + "*"
 		}
 		fmt.Fprintf(b, "| `%s` | %s §%s | %s: %s → %s | %s |\n", r.ID, cell(r.Spec), cell(r.Section), r.Level, cell(r.Request), cell(r.Want), cell(happened))

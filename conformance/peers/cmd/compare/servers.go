@@ -30,7 +30,7 @@ type candidate struct {
 	version func() (string, error)
 	// start starts it: the target, and the process if it has one of its own.
 	start func(ctx context.Context, w *web, log io.Writer) (conformance.Target, *process, func() error, error)
-	// remarks are about cases that fail, by ID: what a reader has to know to judge them fairly.
+	// remarks are about cases that fail, by ID or family, such as device-*: what a reader has to know to judge them fairly.
 	remarks map[string]string
 }
 
@@ -82,10 +82,10 @@ var candidates = []candidate{
 	{
 		name: "zitadel", title: "zitadel/oidc",
 		about: "The provider, the sign-in page and the storage in memory of its example program (`example/server/exampleop` and `storage`). " +
-			"Ours are the clients, for the example has two kinds of them. ZITADEL, the product, was not tested.",
+			"Ours are the clients, for the example has two kinds of them, and the users. ZITADEL, the product, was not tested.",
 		version: module("github.com/zitadel/oidc/v3"),
 		start: goServer("zitadel", func(p *process, t *conformance.Target) {
-			t.Users, t.Person = zitadelUsers(t.Issuer), zitadelPerson
+			t.Users, t.Person = users, zitadelPerson
 		}),
 		remarks: zitadelRemarks,
 	},

@@ -17,21 +17,34 @@ import (
 	"github.com/zitadel/oidc/v3/example/server/storage"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
+	"golang.org/x/text/language"
 
 	"github.com/grantor-oauth/grantor/conformance"
 )
 
-// zitadelUsers are those of the example program.
-func zitadelUsers(string) []conformance.User {
-	return []conformance.User{{Name: "test-user@127.0.0.1", Password: "verysecure"}, {Name: "test-user2", Password: "verysecure"}}
+// zitadelUsers are the users in the example's storage. Their names are their IDs, for the example
+// takes the one for the other where a device is allowed.
+type zitadelUsers struct{}
+
+func (zitadelUsers) GetUserByID(id string) *storage.User {
+	for _, u := range users {
+		if u.Name == id {
+			return &storage.User{ID: u.Name, Username: u.Name, Password: u.Password, FirstName: u.Name, LastName: "Example",
+				Email: u.Name + "@example.com", EmailVerified: true, PreferredLanguage: language.English}
+		}
+	}
+	return nil
 }
 
+func (s zitadelUsers) GetUserByUsername(name string) *storage.User { return s.GetUserByID(name) }
+func (zitadelUsers) ExampleClientID() string                       { return storage.ServiceUserID }
+
 // hostZitadel is zitadel/oidc's example program: its provider, its sign-in page, its storage in
-// memory. The clients alone are ours, for the example's are of two kinds.
+// memory. The clients are ours, for the example's are of two kinds, and the users.
 func hostZitadel(s *setting) (*hosted, error) {
 	issuer := s.issuer()
 	store := &zitadelStore{clients: map[string]*zitadelClient{}, names: map[string]*storage.Client{}}
-	store.Storage = storage.NewStorageWithClients(storage.NewUserStore(issuer), store.names)
+	store.Storage = storage.NewStorageWithClients(zitadelUsers{}, store.names)
 	router := exampleop.SetupServer(issuer, store, slog.New(slog.DiscardHandler), false)
 	return &hosted{router, store.newClient}, nil
 }
