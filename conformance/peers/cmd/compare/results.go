@@ -25,10 +25,14 @@ and against Grantor. It is there to show that the suite bites, and on what. It i
   move its clock and stop its store.
 - fosite and go-oauth2 are libraries that leave much to whoever embeds them. What was tested is
   the wiring of their own examples, which is named below, together with what part of it is ours. An
-  embedder can do better than the example, and Ory Hydra and ZITADEL, the products, do.
+  embedder can do better than the example. Products that are built on a library were not tested.
 - Where a recommendation or an option of a library decides, the default was taken.
 - The suite is Grantor's own: Grantor was corrected wherever a case found something wrong, and no
   other server was. A case that a maintainer finds unfair is a bug of the suite: please report it.
+- A server that refuses what it has to refuse, but by another error code than the specification
+  has for it, has failed the case all the same: the last column says what it answered.
+- Each server but Grantor runs in a process of its own, over TLS, and meets the cases one after the
+  other, so that a crash is put down to one case.
 - MUST and SHOULD are those of the specification that a case names. Some cases are about the
   security advice in RFC 9700, which is younger than some of the servers.
 
