@@ -58,8 +58,8 @@ func grants(types ...string) wanting {
 	return func(_ *probe, metadata map[string]any) {
 		metadata["grant_types"] = types
 		if !slices.Contains(types, "authorization_code") && !slices.Contains(types, "implicit") {
-			delete(metadata, "redirect_uris")
-			delete(metadata, "response_types")
+			// Left out, they would mean the code flow (RFC 7591 §2).
+			metadata["redirect_uris"], metadata["response_types"] = []string{}, []string{}
 		}
 	}
 }

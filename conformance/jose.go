@@ -168,8 +168,11 @@ func (p *probe) signedAnswer(response, clientID string) url.Values {
 
 // assertionClaims are those with which the client authenticates (RFC 7523 §3).
 func (c *client) assertionClaims() claims {
-	now := c.p.now()
-	return claims{"iss": c.ID, "sub": c.ID, "aud": c.p.run.target.Issuer, "jti": random(16), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
+	now, audience := c.p.now(), c.p.run.target.AssertionAudience
+	if audience == "" {
+		audience = c.p.run.target.Issuer
+	}
+	return claims{"iss": c.ID, "sub": c.ID, "aud": audience, "jti": random(16), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
 }
 
 // assertion is what the client authenticates with by private_key_jwt, changed by some claims.

@@ -34,6 +34,10 @@ type Target struct {
 	// Users are people who can sign in; cases about what keeps two of them apart need two.
 	Users []User
 
+	// AssertionAudience is what client assertions are for (RFC 7523 §3). Empty for the issuer;
+	// servers of before it was preferred want the URL of their token endpoint.
+	AssertionAudience string
+
 	// Scopes are two or more that clients may ask for, beyond openid and offline_access. Empty
 	// for those that the metadata names.
 	Scopes []string
