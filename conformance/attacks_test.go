@@ -1,7 +1,6 @@
 package conformance_test
 
 import (
-	"flag"
 	"os"
 	"slices"
 	"strings"
@@ -9,8 +8,6 @@ import (
 
 	"github.com/grantor-oauth/grantor/conformance"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // elsewhere are attacks that no client sees, and where they are tried instead.
 var elsewhere = map[string]string{
