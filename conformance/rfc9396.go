@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"encoding/json"
+	"net/http"
 	"reflect"
 	"strings"
 )
@@ -72,14 +73,14 @@ var richRequestCases = []Case{
 			c := p.richClient()
 			for _, ask := range [][]string{{other}, {one, other}} {
 				x := c.authorize(details(one)).redeem(details(ask...))
-				if x.status == 200 {
+				if x.status == http.StatusOK {
 					c.got(x).wantDetails(one)
 					continue
 				}
 				x.wantError(400, "invalid_authorization_details", "invalid_grant", "invalid_request")
 			}
 			x := c.authorize().redeem(details(one))
-			if x.status == 200 {
+			if x.status == http.StatusOK {
 				c.got(x).wantDetails()
 				return
 			}
@@ -108,7 +109,7 @@ var richRequestCases = []Case{
 			t = c.got(c.refreshed(t.refresh)).wantDetails(one).succeeding(t)
 			t = c.got(c.refreshed(t.refresh, details(one))).wantDetails(one).succeeding(t)
 			x := c.refreshed(t.refresh, details(other))
-			if x.status == 200 {
+			if x.status == http.StatusOK {
 				c.got(x).wantDetails(one)
 				return
 			}
