@@ -71,6 +71,10 @@ func (p *probe) sendWith(client *http.Client, method, address string, body io.Re
 	for _, change := range changes {
 		change(r)
 	}
+	if r.Body != http.NoBody {
+		x.sent, _ = io.ReadAll(r.Body) // from memory, and perhaps changed
+		r.Body = io.NopCloser(bytes.NewReader(x.sent))
+	}
 	x.request = r
 	begun := time.Now()
 	answer, err := client.Do(r)

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	nethtml "golang.org/x/net/html"
+
+	"github.com/grantor-oauth/grantor/conformance/internal/buttons"
 )
 
 // webForm is a form on a page.
@@ -106,10 +108,10 @@ func textOf(n *nethtml.Node) string {
 	return b.String()
 }
 
-// The words by which people know what a button does.
+// What a button does, by the words on it.
 var (
-	saysNo  = regexp.MustCompile(`(?i)\b(deny|denied|refuse|reject|cancel|abort|decline|no|false|logout|sign ?out|not now)\b`)
-	saysYes = regexp.MustCompile(`(?i)\b(allow|approve|accept|authori[sz]e|consent|confirm|continue|grant|yes|true|ok|log ?in|sign ?in|submit|next)\b`)
+	saysNo  = regexp.MustCompile("(?i)" + buttons.No)
+	saysYes = regexp.MustCompile("(?i)" + buttons.Yes)
 )
 
 // FillForms is the Person that comes with the suite: it types the user's name and password
@@ -124,7 +126,7 @@ func FillForms(page *Page, user User, decision Decision) (*http.Request, error) 
 		for _, one := range f.fields {
 			switch {
 			case one.name == "":
-			case one.kind == "password":
+			case one.asksPassword():
 				values.Set(one.name, user.Password)
 				asksPassword = true
 			case one.kind == "checkbox":
@@ -153,6 +155,11 @@ func FillForms(page *Page, user User, decision Decision) (*http.Request, error) 
 		return f.submission(page.URL, values)
 	}
 	return nil, nil
+}
+
+// asksPassword goes by the name as well: examples of servers like to show what is typed.
+func (f *field) asksPassword() bool {
+	return f.kind == "password" || f.kind != "checkbox" && f.kind != "radio" && strings.Contains(strings.ToLower(f.name), "password")
 }
 
 // press finds the button to press: nil if there is none.

@@ -148,7 +148,7 @@ func Check(ctx context.Context, target Target, options Options) (*Report, error)
 	for phase := range phases {
 		for i := range all {
 			switch {
-			case all[i].phase() != phase || !all[i].matches(options.Only):
+			case all[i].phase() != phase || !all[i].Matches(options.Only):
 			case phase == 0:
 				places <- struct{}{}
 				wg.Go(func() {

@@ -85,18 +85,19 @@ type User struct {
 }
 
 // Client is a registered client: its credentials, and its metadata by the names of RFC 7591 §2.
+// In JSON, as files of clients are, jwks may be the key set itself or a text that is one.
 type Client struct {
-	ID     string
-	Secret string
+	ID     string `json:"client_id"`
+	Secret string `json:"client_secret,omitempty"`
 
 	// JWKS is the client's private key set, as JSON, for private_key_jwt; CertificatePEM and
 	// KeyPEM are what it presents in TLS.
-	JWKS           string
-	CertificatePEM string
-	KeyPEM         string
+	JWKS           string `json:"jwks,omitempty"`
+	CertificatePEM string `json:"certificate,omitempty"`
+	KeyPEM         string `json:"key,omitempty"`
 
 	// Metadata has redirect_uris, token_endpoint_auth_method, grant_types and so on.
-	Metadata map[string]any
+	Metadata map[string]any `json:"metadata,omitempty"`
 }
 
 // ErrNoSuchClient is what Controls.NewClient wraps for a client of a kind that the server does not
