@@ -98,7 +98,8 @@ type Client struct {
 // Any may be nil.
 type Controls struct {
 	// NewClient registers a client of this metadata. The member resource_server has the
-	// client introspect the tokens of others.
+	// client introspect the tokens of others. For tls_client_auth, the Client comes with a
+	// certificate of an authority that the server trusts.
 	NewClient func(ctx context.Context, metadata map[string]any) (Client, error)
 
 	// ChangeClient replaces the metadata of a client; nil metadata deletes it.
