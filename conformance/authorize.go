@@ -137,39 +137,56 @@ func (c *client) push(params url.Values, changes ...sending) *exchange {
 
 // in takes a user through the request in a browser.
 func (a *authorization) in(b *browser, decision Decision) *outcome {
-	arrived := a.arrived
-	if arrived == nil {
-		to := a.params.Get("redirect_uri")
-		if to == "" {
-			to = a.c.redirectURI()
+	if b.real == nil {
+		first, refused := a.begin(b)
+		if refused != nil {
+			return &outcome{a: a, pushed: refused}
 		}
-		arrived = callback(to)
+		return a.from(b, first, decision)
 	}
 	o := &outcome{a: a}
-	if b.real != nil {
-		address, refused := a.address()
-		if o.pushed = refused; refused != nil {
-			return o
-		}
-		var err error
-		o.sentTo, o.page, err = b.real.Visit(a.c.p.ctx, b.rewritten(address), arrived, decision)
-		if err != nil {
-			a.c.p.failf("the browser: %v", err)
-		}
-	} else {
-		first, refused := a.begin(b)
-		if o.pushed = refused; refused != nil {
-			return o
-		}
-		o.sentTo, o.last = b.walk(first, arrived, decision)
+	address, refused := a.address()
+	if o.pushed = refused; refused != nil {
+		return o
 	}
-	if o.sentTo != nil {
-		o.params = answerIn(o.sentTo)
-		if o.signed = o.params.Get("response"); o.signed != "" && !o.params.Has("code") && !o.params.Has("error") && strings.Count(o.signed, ".") == 2 {
-			o.params = a.c.p.signedAnswer(o.signed, a.c.ID)
-		}
+	var err error
+	o.sentTo, o.page, err = b.real.Visit(a.c.p.ctx, b.rewritten(address), a.there(), decision)
+	if err != nil {
+		a.c.p.failf("the browser: %v", err)
 	}
+	o.read()
 	return o
+}
+
+// from goes on from an answer of the server, in the suite's own browser.
+func (a *authorization) from(b *browser, x *exchange, decision Decision) *outcome {
+	o := &outcome{a: a}
+	o.sentTo, o.last = b.walk(x, a.there(), decision)
+	o.read()
+	return o
+}
+
+// there tells whether a URL is where the client gets its answer.
+func (a *authorization) there() func(*url.URL) bool {
+	if a.arrived != nil {
+		return a.arrived
+	}
+	to := a.params.Get("redirect_uri")
+	if to == "" {
+		to = a.c.redirectURI()
+	}
+	return callback(to)
+}
+
+// read reads what the client gets from where the browser is sent.
+func (o *outcome) read() {
+	if o.sentTo == nil {
+		return
+	}
+	o.params = answerIn(o.sentTo)
+	if o.signed = o.params.Get("response"); o.signed != "" && !o.params.Has("code") && !o.params.Has("error") && strings.Count(o.signed, ".") == 2 {
+		o.params = o.a.c.p.signedAnswer(o.signed, o.a.c.ID)
+	}
 }
 
 // answerIn is an authorization response in a URL.
@@ -257,8 +274,17 @@ func (o *outcome) wantNoAnswer() *outcome {
 		o.a.c.p.failf("the browser is sent to %s", o.sentTo.Redacted())
 	case o.last != nil:
 		o.last.wantStays()
+	case o.page != nil:
+		o.wantErrorPage()
 	}
 	return o
+}
+
+// wantErrorPage fails the case unless a real browser stopped at a page that is an error.
+func (o *outcome) wantErrorPage() {
+	if o.page.Status < 400 || o.page.Status > 499 {
+		o.a.c.p.failf("%s: status %d, want an error page", o.page.URL.Path, o.page.Status)
+	}
 }
 
 // wantRefused fails the case unless the request comes to nothing: by an error that the client
@@ -269,6 +295,8 @@ func (o *outcome) wantRefused(codes ...string) *outcome {
 		o.pushed.wantRefused()
 	case o.params == nil && o.last != nil:
 		o.last.wantStays()
+	case o.params == nil && o.page != nil:
+		o.wantErrorPage()
 	case o.params.Has("code") || o.params.Has("access_token") || o.params.Get("error") == "" && !o.params.Has("response"):
 		o.a.c.p.failf("the client gets %s", words(slices.Sorted(maps.Keys(o.params))))
 	}

@@ -58,9 +58,9 @@ func Cases() []Case {
 	return all
 }
 
-// matches tells whether one of the patterns is the case's ID, its specification, or the
+// Matches tells whether one of the patterns is the case's ID, its specification, or the
 // beginning of its ID. No patterns match everything.
-func (c *Case) matches(patterns []string) bool {
+func (c *Case) Matches(patterns []string) bool {
 	for _, p := range patterns {
 		if p == c.ID || strings.EqualFold(p, c.Spec) || strings.HasPrefix(c.ID, p+"-") {
 			return true

@@ -3,6 +3,7 @@ package conformance
 import (
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -57,8 +58,8 @@ func grants(types ...string) wanting {
 	return func(_ *probe, metadata map[string]any) {
 		metadata["grant_types"] = types
 		if !slices.Contains(types, "authorization_code") && !slices.Contains(types, "implicit") {
-			delete(metadata, "redirect_uris")
-			delete(metadata, "response_types")
+			// Left out, they would mean the code flow (RFC 7591 §2).
+			metadata["redirect_uris"], metadata["response_types"] = []string{}, []string{}
 		}
 	}
 }
@@ -120,6 +121,9 @@ func (p *probe) clientOf(asked map[string]any) *client {
 	switch {
 	case p.controls().NewClient != nil:
 		made, err := p.controls().NewClient(p.ctx, maps.Clone(asked))
+		if errors.Is(err, ErrNoSuchClient) {
+			p.notTested("it takes a client with %s: %v", described(asked), err)
+		}
 		if err != nil {
 			p.failf("Controls.NewClient: %v", err)
 		}
@@ -202,12 +206,14 @@ func (c *client) certify(given Client) {
 	c.present(certificate)
 }
 
-// given takes a client that the suite was given, if there is one like it.
+// given takes a client that the suite was given, if there is one like it that the case does not
+// have yet: one that asks for two clients is about what keeps them apart.
 func (p *probe) given(c *client, asked map[string]any) bool {
 	for _, one := range p.run.target.Clients {
-		if !suits(one.Metadata, asked) {
+		if slices.Contains(p.taken, one.ID) || !suits(one.Metadata, asked) {
 			continue
 		}
+		p.taken = append(p.taken, one.ID)
 		c.Client = one
 		if one.JWKS != "" {
 			c.keys = &jose.JSONWebKeySet{}

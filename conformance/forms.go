@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	nethtml "golang.org/x/net/html"
+
+	"github.com/grantor-oauth/grantor/conformance/internal/buttons"
 )
 
 // webForm is a form on a page.
@@ -33,6 +35,8 @@ func formsIn(page string) []webForm {
 	if err != nil {
 		return nil
 	}
+	named := map[string]int{}       // forms by their id, for
+	outside := map[string][]field{} // buttons that stand elsewhere and name theirs
 	var visit func(n *nethtml.Node, inside *webForm)
 	visit = func(n *nethtml.Node, inside *webForm) {
 		if n.Type == nethtml.ElementNode {
@@ -51,12 +55,16 @@ func formsIn(page string) []webForm {
 			case n.Data == "form":
 				all = append(all, webForm{method: strings.ToUpper(attribute("method")), action: attribute("action"), hidden: url.Values{}})
 				at := len(all) - 1
+				named[attribute("id")] = at
 				inside = &all[at]
 				for c := n.FirstChild; c != nil; c = c.NextSibling {
 					visit(c, inside)
 				}
 				return
-			case inside == nil || has("disabled"):
+			case has("disabled"):
+			case n.Data == "button" && has("form") && attribute("type") != "button" && attribute("type") != "reset":
+				outside[attribute("form")] = append(outside[attribute("form")], field{kind: "submit", name: attribute("name"), value: attribute("value"), label: textOf(n)})
+			case inside == nil:
 			case n.Data == "input":
 				f := field{kind: strings.ToLower(attribute("type")), name: attribute("name"), value: attribute("value"), checked: has("checked")}
 				switch f.kind {
@@ -81,6 +89,11 @@ func formsIn(page string) []webForm {
 		}
 	}
 	visit(root, nil)
+	for id, buttons := range outside {
+		if at, there := named[id]; there && id != "" {
+			all[at].buttons = append(all[at].buttons, buttons...)
+		}
+	}
 	return all
 }
 
@@ -95,10 +108,10 @@ func textOf(n *nethtml.Node) string {
 	return b.String()
 }
 
-// The words by which people know what a button does.
+// What a button does, by the words on it.
 var (
-	saysNo  = regexp.MustCompile(`(?i)\b(deny|denied|refuse|reject|cancel|abort|decline|no|false|logout|sign ?out|not now)\b`)
-	saysYes = regexp.MustCompile(`(?i)\b(allow|approve|accept|authori[sz]e|consent|confirm|continue|grant|yes|true|ok|log ?in|sign ?in|submit|next)\b`)
+	saysNo  = regexp.MustCompile("(?i)" + buttons.No)
+	saysYes = regexp.MustCompile("(?i)" + buttons.Yes)
 )
 
 // FillForms is the Person that comes with the suite: it types the user's name and password
@@ -113,7 +126,7 @@ func FillForms(page *Page, user User, decision Decision) (*http.Request, error) 
 		for _, one := range f.fields {
 			switch {
 			case one.name == "":
-			case one.kind == "password":
+			case one.asksPassword():
 				values.Set(one.name, user.Password)
 				asksPassword = true
 			case one.kind == "checkbox":
@@ -142,6 +155,11 @@ func FillForms(page *Page, user User, decision Decision) (*http.Request, error) 
 		return f.submission(page.URL, values)
 	}
 	return nil, nil
+}
+
+// asksPassword goes by the name as well: examples of servers like to show what is typed.
+func (f *field) asksPassword() bool {
+	return f.kind == "password" || f.kind != "checkbox" && f.kind != "radio" && strings.Contains(strings.ToLower(f.name), "password")
 }
 
 // press finds the button to press: nil if there is none.

@@ -168,8 +168,11 @@ func (p *probe) signedAnswer(response, clientID string) url.Values {
 
 // assertionClaims are those with which the client authenticates (RFC 7523 §3).
 func (c *client) assertionClaims() claims {
-	now := c.p.now()
-	return claims{"iss": c.ID, "sub": c.ID, "aud": c.p.run.target.Issuer, "jti": random(16), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
+	now, audience := c.p.now(), c.p.run.target.AssertionAudience
+	if audience == "" {
+		audience = c.p.run.target.Issuer
+	}
+	return claims{"iss": c.ID, "sub": c.ID, "aud": audience, "jti": random(16), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
 }
 
 // assertion is what the client authenticates with by private_key_jwt, changed by some claims.
@@ -190,8 +193,10 @@ func (c *client) secretAssertion(changes claims) string {
 func (c *client) requestObject(params url.Values, changes claims) string {
 	now := c.p.now()
 	what := claims{"iss": c.ID, "client_id": c.ID, "aud": c.p.run.target.Issuer, "jti": random(16), "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(5 * time.Minute).Unix()}
-	for name := range params {
-		what[name] = params.Get(name)
+	for name, values := range params {
+		if what[name] = params.Get(name); len(values) > 1 {
+			what[name] = values
+		}
 	}
 	if c.keys == nil || len(c.keys.Keys) == 0 {
 		c.p.notTested("the private key of %s is not among what the suite was given", c.ID)

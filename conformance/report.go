@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"slices"
 	"time"
 )
 
@@ -46,6 +47,10 @@ type Result struct {
 
 	Duration time.Duration `json:"duration_ns"`
 
+	// Varies says that what is answered depends on who of several comes first, so that two runs
+	// need not have the same exchanges.
+	Varies bool `json:"-"`
+
 	// Exchanges are what went over the wire, of cases that failed, or of all if Options.KeepAll is
 	// set. Secrets are replaced by names, the same one for the same secret.
 	Exchanges []Exchange `json:"exchanges,omitempty"`
@@ -62,7 +67,22 @@ type Exchange struct {
 // Count is how many results there are of each status. Of those that failed it tells the ones
 // that a specification demands from those that it recommends.
 type Count struct {
-	Passed, FailedMust, FailedShould, NotOffered, NotTested int
+	Passed       int `json:"passed"`
+	FailedMust   int `json:"failed_must"`
+	FailedShould int `json:"failed_should"`
+	NotOffered   int `json:"not_offered"`
+	NotTested    int `json:"not_tested"`
+}
+
+// Specs are the specifications that the results are about, in their order.
+func (r *Report) Specs() []string {
+	var all []string
+	for _, one := range r.Results {
+		if !slices.Contains(all, one.Spec) {
+			all = append(all, one.Spec)
+		}
+	}
+	return all
 }
 
 // Count counts the results, all of them or those of one specification.

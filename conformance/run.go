@@ -97,7 +97,7 @@ func (r *running) observe(during *Case, x *exchange) {
 		const most = 5
 		if problem != "" && len(w.problems) < most {
 			hide := x.p.mask.replacer()
-			w.problems = append(w.problems, fmt.Sprintf("%s, in %s: %s", x.what(), during.ID, hide(problem)))
+			w.problems = append(w.problems, fmt.Sprintf("%s, in %s: %s", hide(x.what()), during.ID, hide(problem)))
 			w.at = append(w.at, x.shown(hide))
 		}
 		r.mu.Unlock()
@@ -148,7 +148,7 @@ func Check(ctx context.Context, target Target, options Options) (*Report, error)
 	for phase := range phases {
 		for i := range all {
 			switch {
-			case all[i].phase() != phase || !all[i].matches(options.Only):
+			case all[i].phase() != phase || !all[i].Matches(options.Only):
 			case phase == 0:
 				places <- struct{}{}
 				wg.Go(func() {

@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -32,6 +33,10 @@ type Target struct {
 
 	// Users are people who can sign in; cases about what keeps two of them apart need two.
 	Users []User
+
+	// AssertionAudience is what client assertions are for (RFC 7523 §3). Empty for the issuer;
+	// servers of before it was preferred want the URL of their token endpoint.
+	AssertionAudience string
 
 	// Scopes are two or more that clients may ask for, beyond openid and offline_access. Empty
 	// for those that the metadata names.
@@ -80,26 +85,31 @@ type User struct {
 }
 
 // Client is a registered client: its credentials, and its metadata by the names of RFC 7591 §2.
+// In JSON, as files of clients are, jwks may be the key set itself or a text that is one.
 type Client struct {
-	ID     string
-	Secret string
+	ID     string `json:"client_id"`
+	Secret string `json:"client_secret,omitempty"`
 
 	// JWKS is the client's private key set, as JSON, for private_key_jwt; CertificatePEM and
 	// KeyPEM are what it presents in TLS.
-	JWKS           string
-	CertificatePEM string
-	KeyPEM         string
+	JWKS           string `json:"jwks,omitempty"`
+	CertificatePEM string `json:"certificate,omitempty"`
+	KeyPEM         string `json:"key,omitempty"`
 
 	// Metadata has redirect_uris, token_endpoint_auth_method, grant_types and so on.
-	Metadata map[string]any
+	Metadata map[string]any `json:"metadata,omitempty"`
 }
+
+// ErrNoSuchClient is what Controls.NewClient wraps for a client of a kind that the server does not
+// know: the cases that want one are not tested.
+var ErrNoSuchClient = errors.New("the server has no such clients")
 
 // Controls are what a host can do with its own server, for cases about what follows from it.
 // Any may be nil.
 type Controls struct {
 	// NewClient registers a client of this metadata. The member resource_server has the
 	// client introspect the tokens of others. For tls_client_auth, the Client comes with a
-	// certificate of an authority that the server trusts.
+	// certificate of an authority that the server trusts. See ErrNoSuchClient.
 	NewClient func(ctx context.Context, metadata map[string]any) (Client, error)
 
 	// ChangeClient replaces the metadata of a client; nil metadata deletes it.
@@ -150,8 +160,12 @@ const (
 	Stay
 )
 
+// ErrNoChoice is what a Person wraps who is to do what the server's pages give no way to do, such as
+// to refuse: the case is not tested.
+var ErrNoChoice = errors.New("the server's pages leave no such choice")
+
 // Person reads a page and does what a user would: the request that follows from it, or nil for
-// one with which there is nothing to do, such as one that shows an error.
+// one with which there is nothing to do, such as one that shows an error. See ErrNoChoice.
 type Person func(page *Page, user User, decision Decision) (*http.Request, error)
 
 // Browser is a real browser, at which a user sits who signs in and decides.

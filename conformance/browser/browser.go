@@ -12,9 +12,9 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -25,6 +25,8 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/grantor-oauth/grantor/conformance/internal/headless"
 )
 
 // patience is how long anything may take to come true.
@@ -44,30 +46,16 @@ type Page struct {
 // the test.
 func Open(t testing.TB, url string) *Page {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("GRANTOR_REQUIRE_ALL") != "" {
-			t.Fatal("chromium is not installed, and GRANTOR_REQUIRE_ALL is set")
-		}
-		t.Skip("chromium is not installed")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // its sandbox does not start as root, which CI is
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-	)
 	// Not of t.Context, which ends before the clean-up that closes the browser.
-	allocator, cancelAllocator := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		_ = chromedp.Cancel(ctx) // it may be gone already
-		cancel()
-		cancelAllocator()
-	})
+	ctx, stop, err := headless.Start(context.Background(), headless.Options{Unconfined: true})
+	if errors.Is(err, headless.ErrNotInstalled) && os.Getenv("GRANTOR_REQUIRE_ALL") == "" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatalf("browser: %v", err)
+	}
+	t.Cleanup(stop)
 	p := &Page{t: t, ctx: ctx}
-	// The first call starts the browser, which lives as long as its context: it gets one
-	// without a timeout.
 	if err := chromedp.Listen(ctx, p.hear); err != nil {
 		t.Fatalf("browser: %v", err)
 	}

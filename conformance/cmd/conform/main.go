@@ -1,61 +1,75 @@
-// Command conform runs the conformance suite.
+// Command conform runs the conformance suite against an OAuth server, in whatever language it is
+// written, or against this project's own.
 //
-//	go run ./conformance/cmd/conform -self
+//	go run ./conformance/cmd/conform -issuer https://auth.example.com -user ana:PASSWORD
+//	go run ./conformance/cmd/conform -self -backend bolt -profile all
+//	go run ./conformance/cmd/conform -list
+//
+// A table of what passed and what failed goes to standard output; -json, -junit and -html write
+// files. The status is 0 if the server does all that specifications demand, 1 if a case of
+// level MUST failed (with -strict, any), and 2 if nothing could be tested.
 package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
-	"strings"
 
 	"github.com/grantor-oauth/grantor/conformance"
-	"github.com/grantor-oauth/grantor/conformance/internal/self"
+)
+
+const (
+	good    = 0
+	faulty  = 1
+	unknown = 2
 )
 
 func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "conform:", err)
-		os.Exit(1)
-	}
-}
-
-func run() error {
-	backend := flag.String("backend", "bolt", "with -self: "+strings.Join(self.Backends(), ", "))
-	profile := flag.String("profile", "everything", "with -self: "+strings.Join(self.Profiles(), ", "))
-	only := flag.String("only", "", "cases to run: IDs, beginnings of them, or specifications, with commas")
-	flag.Bool("self", false, "start this project's own server and run against that")
-	to := flag.String("json", "", "write the report to this file, as JSON")
-	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	site, err := self.Start(ctx, self.Options{Backend: *backend, Profile: *profile})
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status int) {
+	o, err := parse(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return good
+	case err == nil && o.list:
+		err = list(o, stdout)
+	case err == nil && o.self:
+		status, err = runSelf(ctx, o, stdout, stderr)
+	case err == nil:
+		status, err = runRemote(ctx, o, stdout, stderr)
+	}
 	if err != nil {
-		return err
-	}
-	defer site.Close()
-	options := conformance.Options{}
-	if *only != "" {
-		options.Only = strings.Split(*only, ",")
-	}
-	report, err := conformance.Check(ctx, site.Target(), options)
-	if err != nil {
-		return err
-	}
-	if *to != "" {
-		text, err := json.MarshalIndent(report, "", "  ")
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			err = errors.New("interrupted")
 		}
-		if err := os.WriteFile(*to, text, 0o644); err != nil {
-			return err
-		}
+		fmt.Fprintln(stderr, "conform:", err)
+		return unknown
 	}
-	if n := report.Count(""); n.FailedMust+n.FailedShould > 0 {
-		return fmt.Errorf("%d cases failed", n.FailedMust+n.FailedShould)
+	return status
+}
+
+// judge is the status for some reports.
+func (o *options) judge(reports ...*conformance.Report) (int, error) {
+	var n conformance.Count
+	for _, r := range reports {
+		one := r.Count("")
+		n.Passed, n.FailedMust, n.FailedShould = n.Passed+one.Passed, n.FailedMust+one.FailedMust, n.FailedShould+one.FailedShould
 	}
-	return nil
+	switch {
+	case n.FailedMust > 0 || o.strict && n.FailedShould > 0:
+		return faulty, nil
+	case n.Passed+n.FailedShould == 0:
+		return unknown, errors.New("no case could be tried: the report says why")
+	}
+	return good, nil
 }

@@ -28,6 +28,9 @@ type Mutant struct {
 	// everything.
 	Case    string
 	Profile string
+
+	// With is a case that brings about what Case watches, where Case asks for nothing by itself.
+	With string
 }
 
 // Edit is one change: in File, by its path from the root of the repository, Old stands exactly
@@ -36,7 +39,7 @@ type Edit struct{ File, Old, New string }
 
 // All are all mutants.
 func All() []Mutant {
-	return slices.Concat(codeMutants, assertionMutants, requestObjectMutants, pushedMutants, dpopMutants, mtlsMutants)
+	return slices.Concat(assertionMutants, browserMutants, documentMutants, codeMutants, deviceMutants, dpopMutants, exchangeMutants, fapiMutants, introspectionMutants, logoutMutants, metadataMutants, mtlsMutants, openIDMutants, pushedMutants, redirectMutants, refreshMutants, registrationMutants, requestObjectMutants, resourceMutants, responseMutants, tokenMutants)
 }
 
 // Overlay writes what go build -overlay needs into a folder, and returns the file's name.

@@ -66,7 +66,7 @@ func everything(s *Site) authz.Config {
 		GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials", "implicit",
 			"urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba"}}
 	c.ClientIDMetadata = &authz.ClientIDMetadata{Scopes: every}
-	c.DeviceGrant, c.DPoP, c.MutualTLS, c.RequestURIs, c.RequestObjectEncryption = true, true, true, true, true
+	c.DeviceGrant, c.DPoP, c.MutualTLS, c.RequestURIs, c.RequestObjectEncryption, c.OptionalPKCE = true, true, true, true, true, true
 	c.ResponseTypes = []string{"id_token", "code id_token"}
 	c.BackchannelAuthentication = s.backchannel()
 	c.TokenExchange = func(_ context.Context, r *authz.ExchangeRequest) (*authz.Exchange, error) {
