@@ -241,7 +241,9 @@ func (k *proofKey) thumbprint() string {
 	if err != nil {
 		k.p.failf("thumbprint: %v", err)
 	}
-	return base64.RawURLEncoding.EncodeToString(sum)
+	jkt := base64.RawURLEncoding.EncodeToString(sum)
+	k.p.hide("thumbprint", jkt)
+	return jkt
 }
 
 // claims are those of a proof for one request (RFC 9449 §4.2).

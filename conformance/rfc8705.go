@@ -141,6 +141,7 @@ var mutualTLSCases = []Case{
 				if name == "Client-Cert" { // RFC 9440 §2.1
 					value = ":" + stdEncoded(der) + ":"
 				}
+				p.hide("certificate", value)
 				c.showing(nil, func() *exchange { return c.identified(header(name, value)) }).wantUnknown("the certificate in " + name)
 			}
 		},

@@ -190,7 +190,7 @@ var pushedCases = []Case{
 			c, other := p.client(), p.client()
 			a, uri := c.pushed()
 			a.clone().referred(p.browser(), uri, set("client_id", other.ID)).wantNoAnswer()
-			a.clone().referred(p.browser(), uri, set("client_id", "nobody-"+random(6))).wantNoAnswer()
+			a.clone().referred(p.browser(), uri, set("client_id", p.name("client_id"))).wantNoAnswer()
 			a.clone().referred(p.browser(), uri, del("client_id")).wantNoAnswer()
 			a.referred(p.browser(), uri).wantCode().tokens()
 		},

@@ -108,7 +108,8 @@ var ErrNoSuchClient = errors.New("the server has no such clients")
 // Any may be nil.
 type Controls struct {
 	// NewClient registers a client of this metadata. The member resource_server has the
-	// client introspect the tokens of others. See ErrNoSuchClient.
+	// client introspect the tokens of others. For tls_client_auth, the Client comes with a
+	// certificate of an authority that the server trusts. See ErrNoSuchClient.
 	NewClient func(ctx context.Context, metadata map[string]any) (Client, error)
 
 	// ChangeClient replaces the metadata of a client; nil metadata deletes it.

@@ -35,7 +35,7 @@ var requestObjectMutants = []Mutant{
 		Edits: []Edit{{"authz/jarm.go", `"aud": a.client.ID,`, `"aud": a.config.Issuer,`}},
 	},
 	{
-		Name: "response-good-for-a-day", Case: "signed-response",
+		Name: "response-good-for-a-day", Case: "signed-response-life",
 		Edits: []Edit{{"authz/jarm.go", `max(responseLifetime,`, `max(24*time.Hour,`}},
 	},
 }
