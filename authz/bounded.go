@@ -36,7 +36,7 @@ func (b *boundedContext) Deadline() (time.Time, bool) {
 	return b.deadline, true
 }
 
-// beside runs f, which waits for something else than the store, in a context that does
+// beside runs f, which waits for something else than the store, or works for long, in a context that does
 // not end when the time for the store does, and does not count that time.
 func beside(ctx context.Context, f func(context.Context)) {
 	b, ok := ctx.(*boundedContext)

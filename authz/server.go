@@ -118,6 +118,7 @@ func New(config Config) (*Server, error) {
 		Decrypts:      config.RequestObjectEncryption,
 		Outlive:       config.keysOutlive(),
 		EncryptionKey: config.EncryptionKey,
+		Beside:        beside,
 		Now:           s.now,
 		Rotated: func(ctx context.Context, algorithm, keyID string) {
 			s.emit(ctx, Event{Type: KeyRotated, Reason: algorithm})

@@ -71,18 +71,25 @@ var corsCases = []Case{
 		},
 	},
 	{
-		ID: "cors-token-endpoint-not-reflected", Spec: "RFC 9700", Section: "2.6", Level: Should,
-		Request: "a page of an origin that no client has asks what it may send to the token endpoint",
-		Want:    "no Access-Control-Allow-Origin that repeats whatever origin asks",
+		ID: "cors-origin-in-vary", Spec: "Fetch", Section: "3.2.5", Level: Should,
+		Request: "pages of several origins ask what they may send to the token endpoint, and send it",
+		Want:    "where Access-Control-Allow-Origin names one of them, Vary names Origin, for caches",
 		Attacks: []string{"D17"},
 		Needs:   []Feature{codeFlow},
 		run: func(p *probe) {
-			for _, origin := range []string{strange, "null"} {
+			named := 0
+			for _, origin := range []string{strange, "https://client.example"} {
 				for _, x := range []*exchange{p.preflight(p.endpoint("token_endpoint"), origin), p.post(p.endpoint("token_endpoint"), nil, header("Origin", origin))} {
-					if x.opens() == origin {
-						p.errorf("%s: Access-Control-Allow-Origin repeats %s", x.what(), origin)
+					if x.opens() != origin {
+						continue
+					}
+					if named++; !strings.Contains(strings.ToLower(strings.Join(x.header.Values("Vary"), ",")), "origin") {
+						p.errorf("%s: Vary is %q", x.what(), x.header.Values("Vary"))
 					}
 				}
+			}
+			if named == 0 {
+				p.notOffered("the token endpoint is open to pages of no origin that the suite knows, or to all alike")
 			}
 		},
 	},

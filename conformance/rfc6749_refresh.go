@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -382,30 +381,4 @@ func (t *tokens) introspected() []string {
 		return nil
 	}
 	return strings.Fields(x.text("scope"))
-}
-
-// lineage keeps refreshing until it is refused, and returns all tokens that it got.
-func (c *client) lineage(t *tokens, most int) []*tokens {
-	all := []*tokens{t}
-	for range most {
-		x := c.refreshed(all[len(all)-1].refresh)
-		if x.status != http.StatusOK {
-			break
-		}
-		next := c.got(x)
-		if next.refresh == "" {
-			next.refresh = all[len(all)-1].refresh
-		}
-		all = append(all, next)
-	}
-	return all
-}
-
-// stillRefreshing tells whether any of these refresh tokens yields anything.
-func (c *client) stillRefreshing(all []*tokens) bool {
-	seen := map[string]bool{}
-	for _, t := range all {
-		seen[t.refresh] = true
-	}
-	return slices.ContainsFunc(slices.Collect(maps.Keys(seen)), func(token string) bool { return c.refreshed(token).status == http.StatusOK })
 }

@@ -213,7 +213,7 @@ var tokenCases = []Case{
 	},
 	{
 		ID: "token-repeated-parameter", Spec: "RFC 6749", Section: "3.2", Level: Must,
-		Request: "grant_type, code, or scope stands twice in a token request",
+		Request: "grant_type, code, or redirect_uri stands twice in a token request",
 		Want:    "invalid_request",
 		Needs:   []Feature{codeFlow},
 		run: func(p *probe) {

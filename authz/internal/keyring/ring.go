@@ -30,6 +30,10 @@ type Config struct {
 	// EncryptionKey seals private keys in the store; nil stores them as they are.
 	EncryptionKey []byte
 
+	// Beside runs what takes time but does not ask the store, as the making of keys, in such a
+	// way that it does not count as the store's time. May be nil.
+	Beside func(ctx context.Context, f func(context.Context))
+
 	Now     func() time.Time
 	Rotated func(ctx context.Context, algorithm, keyID string) // may be nil
 }
@@ -134,11 +138,13 @@ func (r *Ring) refresh(ctx context.Context) (*snapshot, error) {
 		if !r.due(ring, now) {
 			return r.publish(ring, now)
 		}
-		next, made, err := r.step(ring, now)
+		next, made, storing, done, err := r.prepare(ctx, ring, now)
 		if err != nil {
 			return nil, err
 		}
-		switch err := r.config.Store.SwapKeys(ctx, *next); {
+		err = r.config.Store.SwapKeys(storing, *next)
+		done()
+		switch {
 		case errors.Is(err, storage.ErrConflict):
 			continue
 		case err != nil:
@@ -153,6 +159,27 @@ func (r *Ring) refresh(ctx context.Context) (*snapshot, error) {
 		return s, err
 	}
 	return nil, errors.New("keyring: other processes keep changing the key ring")
+}
+
+// prepare makes the ring that follows, and the context in which to store it. An RSA key may take
+// longer than the store is given for a whole request. So that does not count; and whoever asked
+// may be gone by then, but the keys are everybody's: not to store them would leave the same work,
+// and the same end, to the next one who asks.
+func (r *Ring) prepare(ctx context.Context, ring *storage.KeyRing, now time.Time) (next *storage.KeyRing, made []storage.Key, storing context.Context, done func(), err error) {
+	deadline, limited := ctx.Deadline()
+	left := time.Until(deadline)
+	beside := r.config.Beside
+	if beside == nil {
+		beside = func(ctx context.Context, f func(context.Context)) { f(ctx) }
+	}
+	if beside(ctx, func(context.Context) { next, made, err = r.step(ring, now) }); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	storing, done = context.WithoutCancel(ctx), func() {}
+	if limited {
+		storing, done = context.WithTimeout(storing, left)
+	}
+	return next, made, storing, done, err
 }
 
 func (r *Ring) publish(ring *storage.KeyRing, now time.Time) (*snapshot, error) {

@@ -180,3 +180,39 @@ func (f *failing) Keys(ctx context.Context) (*storage.KeyRing, error) {
 	}
 	return f.Store.Keys(ctx)
 }
+
+// Keys that took longer to make than the request had are stored all the same, so that the next
+// request does not begin anew; and the time that it took does not count for the store.
+func TestRotation_slowKeys(t *testing.T) {
+	store, now := memory.New(), epoch
+	waits, gone := context.Background(), func() {}
+	r, err := keyring.Open(t.Context(), keyring.Config{
+		Store: store, Issuer: "https://issuer.example", Algorithms: []string{"ES256"},
+		Rotation: 24 * time.Hour, Outlive: time.Hour, Now: func() time.Time { return now },
+		Beside: func(ctx context.Context, f func(context.Context)) {
+			f(ctx)
+			gone()
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := store.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(48 * time.Hour)
+	waits, cancel := context.WithTimeout(waits, time.Minute)
+	defer cancel()
+	gone = cancel
+	if _, err := r.Sign(waits, "ES256", "at+jwt", []byte("{}")); err != nil {
+		t.Errorf("Sign, whose time was over when the keys were made: %v", err)
+	}
+	after, err := store.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.Revision == before.Revision {
+		t.Error("the keys that were made are not stored")
+	}
+}

@@ -80,5 +80,5 @@ var codeMutants = []Mutant{
 // A store that takes its time, as one on a disk or behind a network does.
 const (
 	commitBegins  = "func (s *Store) Commit(ctx context.Context, w storage.Write) error {\n"
-	commitDawdles = "\ttime.Sleep(2 * time.Millisecond)\n"
+	commitDawdles = "\ttime.Sleep(50 * time.Millisecond)\n"
 )

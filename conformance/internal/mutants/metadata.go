@@ -23,8 +23,8 @@ var metadataMutants = []Mutant{
 		Edits: []Edit{{"handlers/metadata.go", `publicCache = "public, max-age=300"`, `publicCache = "no-store"`}},
 	},
 	{
-		Name: "cors-every-origin", Case: "cors-token-endpoint-not-reflected",
-		Edits: []Edit{{"handlers/cors.go", `&& e.as.OriginAllowed(origin)`, `&& (e.as.OriginAllowed(origin) || origin != "")`}},
+		Name: "cors-for-caches-of-anybody", Case: "cors-origin-in-vary", Profile: "mcp",
+		Edits: []Edit{{"handlers/cors.go", "vary(w.Header()) // even without an Origin, for caches\n", "\n"}},
 	},
 	{
 		Name: "cors-with-cookies", Case: "cors-no-cookies-for-strangers",
