@@ -187,10 +187,10 @@ func (c *client) present(certificate tls.Certificate) {
 	c.http = &http.Client{Transport: transport, Timeout: r.client.Timeout, CheckRedirect: r.client.CheckRedirect}
 }
 
-// given takes a client that the suite was given, if there is one like it that the case does not
-// have yet: one that asks for two clients is about what keeps them apart.
+// given takes a client that the suite was given, if there is one like it.
 func (p *probe) given(c *client, asked map[string]any) bool {
 	for _, one := range p.run.target.Clients {
+		// A case that asks for two clients is about what keeps them apart.
 		if slices.Contains(p.taken, one.ID) || !suits(one.Metadata, asked) {
 			continue
 		}

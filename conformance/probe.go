@@ -16,13 +16,14 @@ type probe struct {
 	run *running
 	c   *Case
 
+	taken []string // the clients that the case got, of those that the suite was given
+
 	mu        sync.Mutex
 	problems  []string
 	exchanges []*exchange
 	mask      masker
 	made      map[string]int // how many names of each kind were made
 	cleanup   []func()
-	taken     []string // the clients that the case got of those the suite was given
 }
 
 // ended is what a case panics with that ends before its last line.
