@@ -3,18 +3,9 @@ package authz_test
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
-	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"maps"
-	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,96 +13,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/grantor-oauth/grantor/authz"
-	"github.com/grantor-oauth/grantor/storage"
 )
-
-const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-// sealingKey is a Config.EncryptionKey.
-var sealingKey = []byte("0123456789abcdef0123456789abcdef")
-
-func sealing(c *authz.Config) { c.EncryptionKey = sealingKey }
-
-// keyClient is the client of these tests: it authenticates by a key, or by what a test makes
-// of it.
-const keyClient = "keys"
-
-var (
-	p256, p384, p521 = ecKey(elliptic.P256()), ecKey(elliptic.P384()), ecKey(elliptic.P521())
-	otherP256        = ecKey(elliptic.P256())
-	rsa2048          = func() *rsa.PrivateKey { return kept(rsa.GenerateKey(rand.Reader, 2048)) }()
-	ed25519Key       = func() ed25519.PrivateKey { _, k, _ := ed25519.GenerateKey(rand.Reader); return k }()
-)
-
-func ecKey(curve elliptic.Curve) *ecdsa.PrivateKey {
-	return kept(ecdsa.GenerateKey(curve, rand.Reader))
-}
-
-func kept[V any](v V, err error) V {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-// jwks is a JWK Set with the public halves of keys; their kids are k1, k2, …
-func jwks(keys ...crypto.Signer) string {
-	var set jose.JSONWebKeySet
-	for i, k := range keys {
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.Public(), KeyID: fmt.Sprint("k", i+1)})
-	}
-	return string(kept(json.Marshal(set)))
-}
-
-func testKeyClient() authz.Client {
-	return authz.Client{ID: keyClient, GrantTypes: []string{"client_credentials"}, Scopes: []string{"read"},
-		TokenEndpointAuthMethod: "private_key_jwt", JWKS: jwks(p256)}
-}
-
-// assertion is a JWT with these claims; nil takes one out.
-type assertion struct {
-	alg    jose.SignatureAlgorithm
-	key    any
-	header map[jose.HeaderKey]any
-	claims map[string]any
-}
-
-func (s *server) assertionClaims(edits map[string]any) map[string]any {
-	now := s.clock.Now()
-	claims := map[string]any{
-		"iss": keyClient, "sub": keyClient, "aud": issuer, "jti": rand.Text(),
-		"iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
-	}
-	maps.Copy(claims, edits)
-	maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
-	return claims
-}
-
-func (s *server) assert(t testing.TB, a assertion) string {
-	t.Helper()
-	if a.alg == "" {
-		a.alg, a.key = jose.ES256, p256
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: a.alg, Key: a.key}, &jose.SignerOptions{ExtraHeaders: a.header})
-	if err != nil {
-		t.Fatal(err)
-	}
-	jws := must(signer.Sign(kept(json.Marshal(s.assertionClaims(a.claims)))))(t)
-	return must(jws.CompactSerialize())(t)
-}
-
-func asserting(jwt string, edits ...edit) *authz.Request {
-	return &authz.Request{Parameters: form(edits, "grant_type", "client_credentials", "client_assertion_type", jwtBearer, "client_assertion", jwt)}
-}
-
-func (s *server) asserted(t testing.TB, jwt string, edits ...edit) string {
-	t.Helper()
-	_, err := s.Token(t.Context(), asserting(jwt, edits...))
-	if err == nil {
-		return ""
-	}
-	return strings.TrimPrefix(refusedWith(t, err), "invalid_client ")
-}
 
 func TestRFC7523_Section3(t *testing.T) {
 	s := newServer(t)
@@ -232,8 +134,6 @@ func TestRFC7518_Section3_1_assertions(t *testing.T) {
 		}
 	}
 }
-
-func encode(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
 // What readers of one JWT might take in different ways, and what would have the key chosen by
 // whoever sends it (RFC 8725 §2.4, §3.1, §3.10, §3.11).
@@ -425,159 +325,5 @@ func TestRFC7523_store_faults(t *testing.T) {
 		if got := s.asserted(t, jwt); got != "" {
 			t.Errorf("after %s has failed: %q", name, got)
 		}
-	}
-}
-
-// client_secret_jwt: OpenID Connect Core §9.
-func TestOIDC_Section9_client_secret_jwt(t *testing.T) {
-	s := newServer(t, sealing)
-	secret, _ := authz.NewSecret()
-	long := strings.Repeat("0123456789abcdef", 4)
-	expiring := must(authz.SealSecret(sealingKey, long))(t)
-	expiring.ExpiresAt = s.clock.Now().Add(time.Hour)
-	s.register(t, authz.Client{ID: keyClient, GrantTypes: []string{"client_credentials"}, TokenEndpointAuthMethod: "client_secret_jwt",
-		Secrets: []storage.Secret{must(authz.SealSecret(sealingKey, secret))(t), expiring}})
-	hs := func(alg jose.SignatureAlgorithm, secret string) string {
-		return s.assert(t, assertion{alg: alg, key: []byte(secret)})
-	}
-	const invalid = "assertion_signature_invalid"
-	for name, test := range map[string]struct{ jwt, want string }{
-		"HS256":                 {hs(jose.HS256, secret), ""},
-		"HS256, another":        {hs(jose.HS256, long), ""},
-		"HS384":                 {hs(jose.HS384, long), ""},
-		"HS512":                 {hs(jose.HS512, long), ""},
-		"wrong secret":          {hs(jose.HS256, secret+"x"), invalid},
-		"secret of another":     {hs(jose.HS256, secretOf[web]), invalid},
-		"the hash as secret":    {hs(jose.HS256, expiring.Hash), invalid},
-		"signed with a key":     {s.assert(t, assertion{}), "auth_method_not_registered"},
-		"RS256, key is nowhere": {s.assert(t, assertion{alg: jose.RS256, key: rsa2048}), "auth_method_not_registered"},
-	} {
-		if got := s.asserted(t, test.jwt); got != test.want {
-			t.Errorf("%s: %q, want %q", name, got, test.want)
-		}
-	}
-	// The secret by itself, which the other methods send, does not do.
-	_, err := s.Token(t.Context(), &authz.Request{Parameters: form(nil, "grant_type", "client_credentials"), Authorization: basic(keyClient, secret)})
-	wantRefusal(t, err, "invalid_client auth_method_not_registered")
-	s.change(t, keyClient, func(c *authz.Client) { c.TokenEndpointAuthMethod = "" })
-	_, err = s.Token(t.Context(), &authz.Request{Parameters: form(nil, "grant_type", "client_credentials"), Authorization: basic(keyClient, expiring.Hash)})
-	wantRefusal(t, err, "invalid_client secret_mismatch")
-	s.change(t, keyClient, func(c *authz.Client) { c.TokenEndpointAuthMethod = "client_secret_jwt" })
-
-	s.clock.Advance(time.Hour)
-	if got := s.asserted(t, hs(jose.HS256, long)); got != invalid {
-		t.Errorf("expired secret: %q", got)
-	}
-	if dump := s.dump(t); strings.Contains(dump, secret) || strings.Contains(dump, long) {
-		t.Error("the store holds the secret")
-	}
-	// Without the key, or with another, nothing can be said for a secret.
-	bare := newServerOn(t, newProbe(s.store.inner), func(c *authz.Config) { c.EncryptionKey = sealingKey })
-	bare.change(t, keyClient, func(c *authz.Client) { c.Secrets[0].Hash = "$sealed$AAAA" })
-	if got := bare.asserted(t, bare.assert(t, assertion{alg: jose.HS256, key: []byte(secret)})); got != invalid {
-		t.Errorf("a damaged secret: %q", got)
-	}
-	plain := newServer(t)
-	plain.register(t, testKeyClient())
-	plain.change(t, keyClient, func(c *authz.Client) { c.TokenEndpointAuthMethod = "client_secret_jwt" })
-	if got := plain.asserted(t, plain.assert(t, assertion{alg: jose.HS256, key: []byte(secret)})); got != "auth_method_not_supported" {
-		t.Errorf("without a key: %q", got)
-	}
-}
-
-func TestSealSecret(t *testing.T) {
-	secret, _ := authz.NewSecret()
-	one, two := must(authz.SealSecret(sealingKey, secret))(t), must(authz.SealSecret(sealingKey, secret))(t)
-	if !strings.HasPrefix(one.Hash, "$sealed$") || strings.Contains(one.Hash, secret) || one == two {
-		t.Errorf("%+v, %+v", one, two)
-	}
-	for _, bad := range []struct {
-		key    []byte
-		secret string
-	}{{nil, secret}, {sealingKey[:31], secret}, {sealingKey, ""}, {sealingKey, strings.Repeat("x", 31)}} {
-		if _, err := authz.SealSecret(bad.key, bad.secret); err == nil || strings.Contains(err.Error(), secret) {
-			t.Errorf("%d bytes, %q: %v", len(bad.key), bad.secret, err)
-		}
-	}
-}
-
-// keyServer publishes a client's keys, counts who asks, and fails on request.
-type keyServer struct {
-	*httptest.Server
-	asked atomic.Int64
-	mu    sync.Mutex
-	set   string // empty: it fails
-}
-
-func newKeyServer(t testing.TB) *keyServer {
-	k := &keyServer{}
-	k.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		k.asked.Add(1)
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if k.set == "" {
-			http.Error(w, "down", http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "application/jwk-set+json")
-		fmt.Fprint(w, k.set)
-	}))
-	t.Cleanup(k.Close)
-	return k
-}
-
-func (k *keyServer) publish(set string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.set = set
-}
-
-// jwks_uri: RFC 7591 §2, OpenID Connect Core §10.1.1.
-func TestRFC7591_Section2_jwks_uri(t *testing.T) {
-	k := newKeyServer(t)
-	s := newServer(t, func(c *authz.Config) { c.HTTPClient = k.Client() })
-	c := testKeyClient()
-	c.JWKS, c.JWKSURI = "", k.URL
-	s.register(t, c)
-	const invalid, down = "assertion_signature_invalid", "temporarily_unavailable client_keys_unavailable"
-	expect := func(what string, key *ecdsa.PrivateKey, kid, want string, asked int64) {
-		t.Helper()
-		got := s.asserted(t, s.assert(t, assertion{alg: jose.ES256, key: key, header: map[jose.HeaderKey]any{"kid": kid}}))
-		if got != want || k.asked.Load() != asked {
-			t.Errorf("%s: %q and %d fetches, want %q and %d", what, got, k.asked.Load(), want, asked)
-		}
-	}
-	expect("down", p256, "k1", down, 1)
-	k.publish(`<html>`)
-	expect("down, asked a moment ago", p256, "k1", down, 1)
-	s.clock.Advance(5 * time.Second)
-	expect("not a key set", p256, "k1", down, 2)
-	k.publish(jwks(p256))
-	s.clock.Advance(5 * time.Second)
-	expect("there", p256, "k1", "", 3)
-	expect("kept", p256, "k1", "", 3)
-	expect("a stranger's kid", p256, "unknown", invalid, 3)
-	s.clock.Advance(30 * time.Second)
-	for range 100 {
-		expect("a stranger's kid, later", p256, "unknown", invalid, 4)
-	}
-	k.publish(jwks(p256, otherP256))
-	s.clock.Advance(30 * time.Second)
-	expect("a new key", otherP256, "k2", "", 5)
-	k.publish("")
-	s.clock.Advance(30 * time.Second)
-	expect("a stranger's kid while it is down", p256, "unknown", down, 6)
-	expect("a kept key while it is down", p256, "k1", "", 6)
-	s.clock.Advance(10 * time.Minute)
-	expect("nothing is fresh", p256, "k1", down, 7)
-
-	// Nothing that cannot be asked is asked, whatever a host's own storage says.
-	s.change(t, keyClient, func(c *authz.Client) { c.JWKSURI = "http" + strings.TrimPrefix(k.URL, "https") })
-	expect("http", p256, "k1", down, 7)
-	guarded := newServer(t)
-	guarded.register(t, testKeyClient())
-	guarded.change(t, keyClient, func(c *authz.Client) { c.JWKS, c.JWKSURI = "", k.URL })
-	if got := guarded.asserted(t, guarded.assert(t, assertion{})); got != down || k.asked.Load() != 7 {
-		t.Errorf("loopback: %q and %d fetches", got, k.asked.Load())
 	}
 }

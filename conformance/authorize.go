@@ -45,6 +45,7 @@ type authorization struct {
 	params   url.Values
 	verifier string
 	arrived  func(*url.URL) bool // instead of the redirect URI in params, if it is set
+	sent     url.Values          // instead of params, if it is set: such as a request object that has them
 }
 
 // request is a good authorization request, changed by edits.
@@ -110,7 +111,9 @@ func (a *authorization) begin(b *browser) (first *exchange, refused *exchange) {
 // address is the URL that starts the request, in the way that the server demands.
 func (a *authorization) address() (address string, refused *exchange) {
 	p, params := a.c.p, a.params
-	if p.run.md.is("require_signed_request_object") || a.c.Metadata["require_signed_request_object"] == true {
+	if a.sent != nil {
+		params = a.sent
+	} else if p.run.md.is("require_signed_request_object") || a.c.Metadata["require_signed_request_object"] == true {
 		params = url.Values{"client_id": {a.c.ID}, "request": {a.c.requestObject(a.params, nil)}}
 	}
 	if p.run.md.is("require_pushed_authorization_requests") || a.c.Metadata["require_pushed_authorization_requests"] == true {
@@ -134,39 +137,56 @@ func (c *client) push(params url.Values, changes ...sending) *exchange {
 
 // in takes a user through the request in a browser.
 func (a *authorization) in(b *browser, decision Decision) *outcome {
-	arrived := a.arrived
-	if arrived == nil {
-		to := a.params.Get("redirect_uri")
-		if to == "" {
-			to = a.c.redirectURI()
+	if b.real == nil {
+		first, refused := a.begin(b)
+		if refused != nil {
+			return &outcome{a: a, pushed: refused}
 		}
-		arrived = callback(to)
+		return a.from(b, first, decision)
 	}
 	o := &outcome{a: a}
-	if b.real != nil {
-		address, refused := a.address()
-		if o.pushed = refused; refused != nil {
-			return o
-		}
-		var err error
-		o.sentTo, o.page, err = b.real.Visit(a.c.p.ctx, b.rewritten(address), arrived, decision)
-		if err != nil {
-			a.c.p.failf("the browser: %v", err)
-		}
-	} else {
-		first, refused := a.begin(b)
-		if o.pushed = refused; refused != nil {
-			return o
-		}
-		o.sentTo, o.last = b.walk(first, arrived, decision)
+	address, refused := a.address()
+	if o.pushed = refused; refused != nil {
+		return o
 	}
-	if o.sentTo != nil {
-		o.params = answerIn(o.sentTo)
-		if o.signed = o.params.Get("response"); o.signed != "" && !o.params.Has("code") && !o.params.Has("error") && strings.Count(o.signed, ".") == 2 {
-			o.params = a.c.p.signedAnswer(o.signed, a.c.ID)
-		}
+	var err error
+	o.sentTo, o.page, err = b.real.Visit(a.c.p.ctx, b.rewritten(address), a.there(), decision)
+	if err != nil {
+		a.c.p.failf("the browser: %v", err)
 	}
+	o.read()
 	return o
+}
+
+// from goes on from an answer of the server, in the suite's own browser.
+func (a *authorization) from(b *browser, x *exchange, decision Decision) *outcome {
+	o := &outcome{a: a}
+	o.sentTo, o.last = b.walk(x, a.there(), decision)
+	o.read()
+	return o
+}
+
+// there tells whether a URL is where the client gets its answer.
+func (a *authorization) there() func(*url.URL) bool {
+	if a.arrived != nil {
+		return a.arrived
+	}
+	to := a.params.Get("redirect_uri")
+	if to == "" {
+		to = a.c.redirectURI()
+	}
+	return callback(to)
+}
+
+// read reads what the client gets from where the browser is sent.
+func (o *outcome) read() {
+	if o.sentTo == nil {
+		return
+	}
+	o.params = answerIn(o.sentTo)
+	if o.signed = o.params.Get("response"); o.signed != "" && !o.params.Has("code") && !o.params.Has("error") && strings.Count(o.signed, ".") == 2 {
+		o.params = o.a.c.p.signedAnswer(o.signed, o.a.c.ID)
+	}
 }
 
 // answerIn is an authorization response in a URL.

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -105,6 +106,9 @@ func (b *browser) walk(x *exchange, arrived func(*url.URL) bool, decision Decisi
 			return nil, x
 		}
 		next, err := person(x.page(), b.user, decision)
+		if errors.Is(err, ErrNoChoice) {
+			b.p.notTested("%s: %v", x.what(), err)
+		}
 		if err != nil {
 			b.p.failf("%s: the page cannot be answered: %v", x.what(), err)
 		}

@@ -3,6 +3,7 @@ package conformance
 import (
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -19,6 +20,8 @@ type client struct {
 	http *http.Client // presents the client's certificate, if it has one
 	keys *jose.JSONWebKeySet
 	dpop *proofKey // set if its tokens are bound
+
+	says func() string // makes its assertions, instead of good ones; nil for these
 }
 
 // wanting is what a case asks of a client, by the names of RFC 7591 §2.
@@ -55,8 +58,8 @@ func grants(types ...string) wanting {
 	return func(_ *probe, metadata map[string]any) {
 		metadata["grant_types"] = types
 		if !slices.Contains(types, "authorization_code") && !slices.Contains(types, "implicit") {
-			delete(metadata, "redirect_uris")
-			delete(metadata, "response_types")
+			// Left out, they would mean the code flow (RFC 7591 §2).
+			metadata["redirect_uris"], metadata["response_types"] = []string{}, []string{}
 		}
 	}
 }
@@ -118,10 +121,14 @@ func (p *probe) clientOf(asked map[string]any) *client {
 	switch {
 	case p.controls().NewClient != nil:
 		made, err := p.controls().NewClient(p.ctx, maps.Clone(asked))
+		if errors.Is(err, ErrNoSuchClient) {
+			p.notTested("it takes a client with %s: %v", described(asked), err)
+		}
 		if err != nil {
 			p.failf("Controls.NewClient: %v", err)
 		}
 		c.ID, c.Secret, c.Metadata = made.ID, made.Secret, asked
+		c.certify(made)
 	case p.given(c, asked):
 	case p.run.md.text("registration_endpoint") != "" && !slices.Contains(reserved(asked), true):
 		p.introduce(c, asked)
@@ -187,10 +194,22 @@ func (c *client) present(certificate tls.Certificate) {
 	c.http = &http.Client{Transport: transport, Timeout: r.client.Timeout, CheckRedirect: r.client.CheckRedirect}
 }
 
-// given takes a client that the suite was given, if there is one like it.
+// certify has the client present the certificate that it was given with, if it was.
+func (c *client) certify(given Client) {
+	if given.CertificatePEM == "" {
+		return
+	}
+	certificate, err := tls.X509KeyPair([]byte(given.CertificatePEM), []byte(given.KeyPEM))
+	if err != nil {
+		c.p.failf("the certificate of %s: %v", given.ID, err)
+	}
+	c.present(certificate)
+}
+
+// given takes a client that the suite was given, if there is one like it that the case does not
+// have yet: one that asks for two clients is about what keeps them apart.
 func (p *probe) given(c *client, asked map[string]any) bool {
 	for _, one := range p.run.target.Clients {
-		// A case that asks for two clients is about what keeps them apart.
 		if slices.Contains(p.taken, one.ID) || !suits(one.Metadata, asked) {
 			continue
 		}
@@ -202,13 +221,7 @@ func (p *probe) given(c *client, asked map[string]any) bool {
 				p.failf("Target.Clients: the JWKS of %s: %v", one.ID, err)
 			}
 		}
-		if one.CertificatePEM != "" {
-			certificate, err := tls.X509KeyPair([]byte(one.CertificatePEM), []byte(one.KeyPEM))
-			if err != nil {
-				p.failf("Target.Clients: the certificate of %s: %v", one.ID, err)
-			}
-			c.present(certificate)
-		}
+		c.certify(one)
 		return true
 	}
 	return false
@@ -315,12 +328,16 @@ func (c *client) authenticate(form url.Values) []sending {
 	case "client_secret_post":
 		form.Set("client_id", c.ID)
 		form.Set("client_secret", c.Secret)
-	case "private_key_jwt":
+	case "private_key_jwt", "client_secret_jwt":
 		form.Set("client_assertion_type", assertionType)
-		form.Set("client_assertion", c.assertion(nil))
-	case "client_secret_jwt":
-		form.Set("client_assertion_type", assertionType)
-		form.Set("client_assertion", c.secretAssertion(nil))
+		switch {
+		case c.says != nil:
+			form.Set("client_assertion", c.says())
+		case c.way() == "private_key_jwt":
+			form.Set("client_assertion", c.assertion(nil))
+		default:
+			form.Set("client_assertion", c.secretAssertion(nil))
+		}
 	default:
 		form.Set("client_id", c.ID)
 	}

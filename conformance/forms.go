@@ -35,6 +35,8 @@ func formsIn(page string) []webForm {
 	if err != nil {
 		return nil
 	}
+	named := map[string]int{}       // forms by their id, for
+	outside := map[string][]field{} // buttons that stand elsewhere and name theirs
 	var visit func(n *nethtml.Node, inside *webForm)
 	visit = func(n *nethtml.Node, inside *webForm) {
 		if n.Type == nethtml.ElementNode {
@@ -53,12 +55,16 @@ func formsIn(page string) []webForm {
 			case n.Data == "form":
 				all = append(all, webForm{method: strings.ToUpper(attribute("method")), action: attribute("action"), hidden: url.Values{}})
 				at := len(all) - 1
+				named[attribute("id")] = at
 				inside = &all[at]
 				for c := n.FirstChild; c != nil; c = c.NextSibling {
 					visit(c, inside)
 				}
 				return
-			case inside == nil || has("disabled"):
+			case has("disabled"):
+			case n.Data == "button" && has("form") && attribute("type") != "button" && attribute("type") != "reset":
+				outside[attribute("form")] = append(outside[attribute("form")], field{kind: "submit", name: attribute("name"), value: attribute("value"), label: textOf(n)})
+			case inside == nil:
 			case n.Data == "input":
 				f := field{kind: strings.ToLower(attribute("type")), name: attribute("name"), value: attribute("value"), checked: has("checked")}
 				switch f.kind {
@@ -83,6 +89,11 @@ func formsIn(page string) []webForm {
 		}
 	}
 	visit(root, nil)
+	for id, buttons := range outside {
+		if at, there := named[id]; there && id != "" {
+			all[at].buttons = append(all[at].buttons, buttons...)
+		}
+	}
 	return all
 }
 

@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -167,8 +168,11 @@ func (p *probe) signedAnswer(response, clientID string) url.Values {
 
 // assertionClaims are those with which the client authenticates (RFC 7523 §3).
 func (c *client) assertionClaims() claims {
-	now := c.p.now()
-	return claims{"iss": c.ID, "sub": c.ID, "aud": c.p.run.target.Issuer, "jti": random(16), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
+	now, audience := c.p.now(), c.p.run.target.AssertionAudience
+	if audience == "" {
+		audience = c.p.run.target.Issuer
+	}
+	return claims{"iss": c.ID, "sub": c.ID, "aud": audience, "jti": random(16), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
 }
 
 // assertion is what the client authenticates with by private_key_jwt, changed by some claims.
@@ -189,8 +193,10 @@ func (c *client) secretAssertion(changes claims) string {
 func (c *client) requestObject(params url.Values, changes claims) string {
 	now := c.p.now()
 	what := claims{"iss": c.ID, "client_id": c.ID, "aud": c.p.run.target.Issuer, "jti": random(16), "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(5 * time.Minute).Unix()}
-	for name := range params {
-		what[name] = params.Get(name)
+	for name, values := range params {
+		if what[name] = params.Get(name); len(values) > 1 {
+			what[name] = values
+		}
 	}
 	if c.keys == nil || len(c.keys.Keys) == 0 {
 		c.p.notTested("the private key of %s is not among what the suite was given", c.ID)
@@ -202,9 +208,31 @@ func (c *client) requestObject(params url.Values, changes claims) string {
 type proofKey struct {
 	p   *probe
 	key jose.JSONWebKey
+
+	mu    sync.Mutex
+	nonce string // that the authorization server gave out last
 }
 
-func (p *probe) proofKey() *proofKey { return &proofKey{p, p.newKey("ES256")} }
+func (p *probe) proofKey() *proofKey { return &proofKey{p: p, key: p.newKey("ES256")} }
+
+// noted keeps the nonce for the next proof (RFC 9449 §8.2).
+func (k *proofKey) noted(x *exchange) {
+	if nonce := x.header.Get("DPoP-Nonce"); nonce != "" {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.nonce = nonce
+	}
+}
+
+// withNonce are further claims of a proof for the authorization server.
+func (k *proofKey) withNonce() claims {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.nonce == "" {
+		return nil
+	}
+	return claims{"nonce": k.nonce}
+}
 
 // thumbprint is the key's (RFC 7638), as in dpop_jkt.
 func (k *proofKey) thumbprint() string {
@@ -240,9 +268,14 @@ func tokenHash(accessToken string) string {
 func (c *client) proving(endpoint string, form url.Values, key *proofKey, changes ...sending) *exchange {
 	address := c.at(endpoint)
 	// A proof is for the URL that the client knows the endpoint by.
-	x := c.post(endpoint, form, append([]sending{header("DPoP", key.proof(http.MethodPost, address, nil))}, changes...)...)
-	if nonce := x.header.Get("DPoP-Nonce"); nonce != "" && x.text("error") == "use_dpop_nonce" {
-		x = c.post(endpoint, form, append([]sending{header("DPoP", key.proof(http.MethodPost, address, claims{"nonce": nonce}))}, changes...)...)
+	try := func() *exchange {
+		x := c.post(endpoint, form, append([]sending{header("DPoP", key.proof(http.MethodPost, address, key.withNonce()))}, changes...)...)
+		key.noted(x)
+		return x
+	}
+	x := try()
+	if x.header.Get("DPoP-Nonce") != "" && x.text("error") == "use_dpop_nonce" {
+		x = try()
 	}
 	return x
 }

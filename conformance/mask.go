@@ -82,8 +82,8 @@ func (m *masker) learn(x *exchange) {
 	}
 	if x.isHTML() {
 		for _, f := range formsIn(string(x.body)) {
-			for name, values := range f.hidden {
-				for _, v := range values {
+			for _, name := range slices.Sorted(keys(f.hidden)) {
+				for _, v := range f.hidden[name] {
 					m.hide(name, v)
 				}
 			}
@@ -92,9 +92,9 @@ func (m *masker) learn(x *exchange) {
 }
 
 func (m *masker) values(v url.Values) {
-	for name, values := range v {
+	for _, name := range slices.Sorted(keys(v)) {
 		if secretNames[name] {
-			for _, one := range values {
+			for _, one := range v[name] {
 				m.hide(name, one)
 			}
 		}

@@ -3,11 +3,15 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // probe is one case being run: what it sends, what it has found, whom it has asked.
@@ -16,14 +20,16 @@ type probe struct {
 	run *running
 	c   *Case
 
-	taken []string // the clients that the case got, of those that the suite was given
-
 	mu        sync.Mutex
 	problems  []string
 	exchanges []*exchange
 	mask      masker
 	made      map[string]int // how many names of each kind were made
 	cleanup   []func()
+
+	troubled atomic.Bool // the case has broken something of the server's on purpose
+	rsa      *jose.JSONWebKey
+	taken    []string // the clients that the case got of those the suite was given
 }
 
 // ended is what a case panics with that ends before its last line.
@@ -122,16 +128,28 @@ func (p *probe) advance(d time.Duration) {
 	}
 }
 
-// controls are those of the target, none of which may be there.
+// controls are those of the target, none of which may be there. Cases that break something with
+// them are marked, for those that watch.
 func (p *probe) controls() Controls {
-	if c := p.run.target.Controls; c != nil {
-		return *c
+	c := p.run.target.Controls
+	if c == nil {
+		return Controls{}
 	}
-	return Controls{}
+	all := *c
+	for _, breaks := range []*func(bool){&all.StoreDown, &all.HostFails} {
+		if do := *breaks; do != nil {
+			*breaks = func(broken bool) {
+				p.troubled.Store(true)
+				do(broken)
+			}
+		}
+	}
+	return all
 }
 
 // together does something n times at once, and returns what came of each.
 func together[T any](p *probe, n int, do func(i int) T) []T {
+	p.connect(n)
 	got := make([]T, n)
 	problems := make([]any, n)
 	begin := make(chan struct{})
@@ -153,10 +171,37 @@ func together[T any](p *probe, n int, do func(i int) T) []T {
 	return got
 }
 
+// connect opens connections, so that what is sent at once arrives at once, and not one after the
+// other as fast as TLS is agreed on.
+func (p *probe) connect(n int) {
+	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	defer cancel()
+	var open, done sync.WaitGroup
+	open.Add(n)
+	for range n {
+		done.Go(func() {
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.run.target.Issuer, nil)
+			if err != nil {
+				open.Done()
+				return
+			}
+			answer, err := p.run.client.Do(r)
+			open.Done()
+			if err != nil {
+				return // the requests themselves will tell
+			}
+			open.Wait() // while the answer is not read, the connection is nobody else's
+			_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, mostRead))
+			answer.Body.Close()
+		})
+	}
+	done.Wait()
+}
+
 // do runs the case, and says what came of it.
 func (p *probe) do() (result Result) {
 	c := p.c
-	result = Result{ID: c.ID, Spec: c.Spec, Section: c.Section, Level: c.Level, Request: c.Request, Want: c.Want, Status: Passed}
+	result = Result{ID: c.ID, Spec: c.Spec, Section: c.Section, Level: c.Level, Request: c.Request, Want: c.Want, Status: Passed, Varies: c.varies}
 	begun := time.Now()
 	defer func() {
 		switch stopped := recover().(type) {

@@ -47,6 +47,10 @@ type Result struct {
 
 	Duration time.Duration `json:"duration_ns"`
 
+	// Varies says that what is answered depends on who of several comes first, so that two runs
+	// need not have the same exchanges.
+	Varies bool `json:"-"`
+
 	// Exchanges are what went over the wire, of cases that failed, or of all if Options.KeepAll is
 	// set. Secrets are replaced by names, the same one for the same secret.
 	Exchanges []Exchange `json:"exchanges,omitempty"`

@@ -97,7 +97,7 @@ func (r *running) observe(during *Case, x *exchange) {
 		const most = 5
 		if problem != "" && len(w.problems) < most {
 			hide := x.p.mask.replacer()
-			w.problems = append(w.problems, fmt.Sprintf("%s, in %s: %s", x.what(), during.ID, hide(problem)))
+			w.problems = append(w.problems, fmt.Sprintf("%s, in %s: %s", hide(x.what()), during.ID, hide(problem)))
 			w.at = append(w.at, x.shown(hide))
 		}
 		r.mu.Unlock()

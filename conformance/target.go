@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -32,6 +33,10 @@ type Target struct {
 
 	// Users are people who can sign in; cases about what keeps two of them apart need two.
 	Users []User
+
+	// AssertionAudience is what client assertions are for (RFC 7523 §3). Empty for the issuer;
+	// servers of before it was preferred want the URL of their token endpoint.
+	AssertionAudience string
 
 	// Scopes are two or more that clients may ask for, beyond openid and offline_access. Empty
 	// for those that the metadata names.
@@ -95,11 +100,15 @@ type Client struct {
 	Metadata map[string]any `json:"metadata,omitempty"`
 }
 
+// ErrNoSuchClient is what Controls.NewClient wraps for a client of a kind that the server does not
+// know: the cases that want one are not tested.
+var ErrNoSuchClient = errors.New("the server has no such clients")
+
 // Controls are what a host can do with its own server, for cases about what follows from it.
 // Any may be nil.
 type Controls struct {
 	// NewClient registers a client of this metadata. The member resource_server has the
-	// client introspect the tokens of others.
+	// client introspect the tokens of others. See ErrNoSuchClient.
 	NewClient func(ctx context.Context, metadata map[string]any) (Client, error)
 
 	// ChangeClient replaces the metadata of a client; nil metadata deletes it.
@@ -150,8 +159,12 @@ const (
 	Stay
 )
 
+// ErrNoChoice is what a Person wraps who is to do what the server's pages give no way to do, such as
+// to refuse: the case is not tested.
+var ErrNoChoice = errors.New("the server's pages leave no such choice")
+
 // Person reads a page and does what a user would: the request that follows from it, or nil for
-// one with which there is nothing to do, such as one that shows an error.
+// one with which there is nothing to do, such as one that shows an error. See ErrNoChoice.
 type Person func(page *Page, user User, decision Decision) (*http.Request, error)
 
 // Browser is a real browser, at which a user sits who signs in and decides.

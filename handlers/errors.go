@@ -22,6 +22,8 @@ const (
 	serverError    = "server_error"
 	invalidClient  = "invalid_client"
 	invalidToken   = "invalid_token"
+
+	insufficientScope = "insufficient_scope"
 )
 
 // refuse is the refusal of a request that is not fit to be shown to authz. The
@@ -61,8 +63,8 @@ func (e *endpoint) writeError(w http.ResponseWriter, r *http.Request, refused *a
 		// RFC 6749 §5.2, RFC 7617 §2.
 		w.Header().Set("WWW-Authenticate", "Basic realm="+quoted(e.as.Issuer())+`, charset="UTF-8"`)
 	}
-	if refused.Code == invalidToken && refused.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer realm="+quoted(e.as.Issuer())+`, error="invalid_token"`) // RFC 6750 §3
+	if refused.Code == invalidToken && refused.Status == http.StatusUnauthorized || refused.Code == insufficientScope {
+		w.Header().Set("WWW-Authenticate", schemeOf(r)+" realm="+quoted(e.as.Issuer())+", error="+quoted(refused.Code)) // RFC 6750 §3
 	}
 	setRetryAfter(w.Header(), refused)
 	e.writeJSON(w, r, refused.Status, struct {
@@ -71,6 +73,15 @@ func (e *endpoint) writeError(w http.ResponseWriter, r *http.Request, refused *a
 
 		RejectedRedirectURIs []authz.RejectedRedirectURI `json:"rejected_redirect_uris,omitempty"`
 	}{refused.Code, refused.Description, refused.RejectedRedirectURIs})
+}
+
+// schemeOf is the scheme in which an access token was presented (RFC 9449 §7.1), which the
+// challenge about it then has.
+func schemeOf(r *http.Request) string {
+	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "DPoP") {
+		return "DPoP"
+	}
+	return "Bearer"
 }
 
 // setRetryAfter: RFC 9110 §10.2.3, in whole seconds.

@@ -13,6 +13,7 @@ import (
 	"github.com/grantor-oauth/grantor/authz"
 	"github.com/grantor-oauth/grantor/authz/authztest"
 	"github.com/grantor-oauth/grantor/handlers"
+	"github.com/grantor-oauth/grantor/storage"
 )
 
 func withOpenID(c *authz.Config) {
@@ -61,6 +62,22 @@ func TestOpenIDConnectCore_Section5_3_1(t *testing.T) {
 		if test.status == 401 && a.Header.Get("WWW-Authenticate") == "" {
 			t.Errorf("%s: no challenge", name)
 		}
+	}
+}
+
+// A token without a user may have the scope, and is refused as one without it (RFC 6750 §3.1).
+func TestRFC6750_Section3_1_userinfo(t *testing.T) {
+	h := newHost(t, handlers.Options{}, withOpenID, func(c *authz.Config) {
+		c.Clients = append(c.Clients, authz.Client{ID: "service", GrantTypes: []string{"client_credentials"}, Scopes: []string{"openid"}, Secrets: []storage.Secret{hashedSecret}})
+	})
+	var tokens authz.TokenResponse
+	a := h.do("POST", "/oauth2/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"service"}, "client_secret": {secret}, "scope": {"openid"}})
+	if json.Unmarshal([]byte(a.body), &tokens) != nil || tokens.AccessToken == "" {
+		t.Fatal(a.body)
+	}
+	a = h.do("GET", "/oauth2/userinfo", nil, "Authorization", "Bearer "+tokens.AccessToken)
+	if said := a.Header.Get("WWW-Authenticate"); a.StatusCode != 403 || !strings.HasPrefix(said, "Bearer ") || !strings.Contains(said, `error="insufficient_scope"`) {
+		t.Errorf("%s, WWW-Authenticate %s", a.Status, said)
 	}
 }
 

@@ -22,7 +22,6 @@ import (
 	"github.com/grantor-oauth/grantor/authz"
 	"github.com/grantor-oauth/grantor/handlers"
 	"github.com/grantor-oauth/grantor/storage"
-	"github.com/grantor-oauth/grantor/storage/bolt"
 )
 
 const redirectURI = "https://client.example/callback"
@@ -41,15 +40,7 @@ func newHost(t *testing.T, configure ...func(*authz.Config)) *host {
 	mux := http.NewServeMux()
 	h := &host{Server: httptest.NewServer(mux)}
 	t.Cleanup(h.Close)
-	db, err := bolt.Open(filepath.Join(t.TempDir(), "authz.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := newStore(t)
 	secret, hashed := authz.NewSecret()
 	h.secret, h.resource, h.other = secret, h.URL+"/api", "https://files.example/api"
 	scopes := []string{"read", "write", "offline_access"}
@@ -81,6 +72,7 @@ func newHost(t *testing.T, configure ...func(*authz.Config)) *host {
 	for _, change := range configure {
 		change(&config)
 	}
+	var err error
 	if h.as, err = authz.New(config); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,7 +17,6 @@ import (
 	"github.com/grantor-oauth/grantor/authz"
 	"github.com/grantor-oauth/grantor/examples/mcp/notebook"
 	"github.com/grantor-oauth/grantor/storage"
-	"github.com/grantor-oauth/grantor/storage/bolt"
 )
 
 // documentURL names a client by its metadata document
@@ -47,15 +45,7 @@ func newNotes(t *testing.T, configure ...func(*authz.Config)) *notes {
 	mux := http.NewServeMux()
 	n := &notes{Server: httptest.NewServer(mux)}
 	t.Cleanup(n.Close)
-	db, err := bolt.Open(filepath.Join(t.TempDir(), "mcp.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := newStore(t)
 	documents := httptest.NewTLSServer(http.HandlerFunc(document))
 	t.Cleanup(documents.Close)
 	secret, hashed := authz.NewSecret()

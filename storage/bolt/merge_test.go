@@ -32,7 +32,7 @@ func TestReadersSeeOneMoment(t *testing.T) {
 	if err := db.Commit(t.Context(), round(0)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var all sync.WaitGroup
 	for range 4 {
@@ -54,13 +54,17 @@ func TestReadersSeeOneMoment(t *testing.T) {
 			}
 		})
 	}
-	for i := 1; ctx.Err() == nil; i++ {
+	// For longer on a machine that has other things to do.
+	begun := time.Now()
+	const enough = 5
+	for i := 1; time.Since(begun) < 3*time.Second || db.Stats().Merges < enough && time.Since(begun) < time.Minute; i++ {
 		if err := db.Commit(t.Context(), round(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	stop()
 	all.Wait()
-	if n := db.Stats().Merges; n < 5 {
+	if n := db.Stats().Merges; n < enough {
 		t.Errorf("only %d merges: nothing was tested", n)
 	}
 }

@@ -28,6 +28,9 @@ type Mutant struct {
 	// everything.
 	Case    string
 	Profile string
+
+	// With is a case that brings about what Case watches, where Case asks for nothing by itself.
+	With string
 }
 
 // Edit is one change: in File, by its path from the root of the repository, Old stands exactly
@@ -35,7 +38,9 @@ type Mutant struct {
 type Edit struct{ File, Old, New string }
 
 // All are all mutants.
-func All() []Mutant { return slices.Concat(codeMutants) }
+func All() []Mutant {
+	return slices.Concat(assertionMutants, browserMutants, documentMutants, codeMutants, deviceMutants, dpopMutants, exchangeMutants, fapiMutants, introspectionMutants, logoutMutants, metadataMutants, mtlsMutants, openIDMutants, pushedMutants, redirectMutants, refreshMutants, registrationMutants, requestObjectMutants, resourceMutants, responseMutants, tokenMutants)
+}
 
 // Overlay writes what go build -overlay needs into a folder, and returns the file's name.
 func (m *Mutant) Overlay(root, folder string) (string, error) {

@@ -30,8 +30,8 @@ func TestMutants_fit(t *testing.T) {
 		if _, err := m.Overlay(root, t.TempDir()); err != nil {
 			t.Error(err)
 		}
-		if !cases[m.Case] || seen[m.Name] {
-			t.Errorf("%s: the name is there twice, or there is no case %q", m.Name, m.Case)
+		if !cases[m.Case] || m.With != "" && !cases[m.With] || seen[m.Name] {
+			t.Errorf("%s: the name is there twice, or there is no case %q or %q", m.Name, m.Case, m.With)
 		}
 		seen[m.Name] = true
 	}
@@ -73,8 +73,12 @@ func TestMutants_caught(t *testing.T) {
 			if profile == "" {
 				profile = "everything"
 			}
+			only := m.Case
+			if m.With != "" {
+				only += "," + m.With
+			}
 			report := filepath.Join(folder, "report.json")
-			run := exec.CommandContext(t.Context(), program, "-self", "-backend", "memory", "-profile", profile, "-only", m.Case, "-json", report)
+			run := exec.CommandContext(t.Context(), program, "-self", "-backend", "memory", "-profile", profile, "-only", only, "-json", report)
 			out, err := run.CombinedOutput()
 			var exit *exec.ExitError
 			if err != nil && !errors.As(err, &exit) {

@@ -3,6 +3,7 @@ package self
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -63,6 +64,14 @@ func (s *Site) newClient(ctx context.Context, metadata map[string]any) (conforma
 			return made, err
 		}
 		made.Secret, c.Secrets = secret, []storage.Secret{sealed}
+	case "tls_client_auth":
+		subject := pkix.Name{CommonName: made.ID, Organization: []string{"Conformance"}}
+		if c.TLSClientAuthSubjectDN == "" {
+			c.TLSClientAuthSubjectDN = subject.String()
+		}
+		if made.CertificatePEM, made.KeyPEM, err = s.authority.vouch(subject); err != nil {
+			return made, err
+		}
 	}
 	return made, s.Server.RegisterClient(ctx, c)
 }

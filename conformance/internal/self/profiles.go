@@ -25,6 +25,10 @@ var openIDScopes = authz.Scopes{"openid": "Know who you are", "profile": "Know y
 // Profiles are the names of the configurations that the suite is run against.
 func Profiles() []string { return slices.Sorted(maps.Keys(profiles)) }
 
+// guardedProfiles are those in which the server fetches with the library's own client, which goes
+// to public addresses only: not even to the suite's documents.
+var guardedProfiles = map[string]bool{"guarded": true}
+
 // boundProfiles are those in which every access token is bound to a key.
 var boundProfiles = map[string]bool{"strict": true, "fapi2": true, "fapi2-signing": true}
 
@@ -50,32 +54,35 @@ var profiles = map[string]func(s *Site) authz.Config{
 	"fapi2-signing": func(s *Site) authz.Config {
 		return s.openID(s.common(authz.ProfileFAPI2MessageSigning()))
 	},
-	// everything is all that can be on at once.
-	"everything": func(s *Site) authz.Config {
-		c := s.openID(s.common(authz.Config{}))
-		every := slices.Sorted(maps.Keys(c.Scopes))
-		c.Registration = &authz.Registration{Open: true, Scopes: every,
-			GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials", "implicit",
-				"urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba"}}
-		c.ClientIDMetadata = &authz.ClientIDMetadata{Scopes: every}
-		c.DeviceGrant, c.DPoP, c.MutualTLS, c.RequestURIs, c.RequestObjectEncryption = true, true, true, true, true
-		c.ResponseTypes = []string{"id_token", "code id_token"}
-		c.BackchannelAuthentication = s.backchannel()
-		c.TokenExchange = func(_ context.Context, r *authz.ExchangeRequest) (*authz.Exchange, error) {
-			exchange, err := r.Grant()
-			if err == nil && r.Subject.Issuer == s.issuer.name {
-				exchange.User = authz.User{Subject: r.Subject.Subject}
-			}
-			return exchange, err
+	"everything": everything,
+	"guarded":    everything,
+}
+
+// everything is all that can be on at once.
+func everything(s *Site) authz.Config {
+	c := s.openID(s.common(authz.Config{}))
+	every := slices.Sorted(maps.Keys(c.Scopes))
+	c.Registration = &authz.Registration{Open: true, Scopes: every,
+		GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials", "implicit",
+			"urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba"}}
+	c.ClientIDMetadata = &authz.ClientIDMetadata{Scopes: every}
+	c.DeviceGrant, c.DPoP, c.MutualTLS, c.RequestURIs, c.RequestObjectEncryption, c.OptionalPKCE = true, true, true, true, true, true
+	c.ResponseTypes = []string{"id_token", "code id_token"}
+	c.BackchannelAuthentication = s.backchannel()
+	c.TokenExchange = func(_ context.Context, r *authz.ExchangeRequest) (*authz.Exchange, error) {
+		exchange, err := r.Grant()
+		if err == nil && r.Subject.Issuer == s.issuer.name {
+			exchange.User = authz.User{Subject: r.Subject.Subject}
 		}
-		c.JWTBearer = func(_ context.Context, r *authz.AssertionRequest) (*authz.AssertionGrant, error) {
-			return r.Grant(authz.User{Subject: r.Subject})
-		}
-		c.TrustedIssuers = []authz.TrustedIssuer{{Issuer: s.issuer.name, JWKS: s.issuer.public}}
-		c.AuthorizationDetails = map[string]authz.AuthorizationDetailsType{"payment": authz.AuthorizationDetailsOf(validPayment, describedPayment, nil)}
-		c.AllowedOrigins = []string{"https://app.example"}
-		return c
-	},
+		return exchange, err
+	}
+	c.JWTBearer = func(_ context.Context, r *authz.AssertionRequest) (*authz.AssertionGrant, error) {
+		return r.Grant(authz.User{Subject: r.Subject})
+	}
+	c.TrustedIssuers = []authz.TrustedIssuer{{Issuer: s.issuer.name, JWKS: s.issuer.public}}
+	c.AuthorizationDetails = map[string]authz.AuthorizationDetailsType{"payment": authz.AuthorizationDetailsOf(validPayment, describedPayment, nil)}
+	c.AllowedOrigins = []string{"https://app.example"}
+	return c
 }
 
 // common adds what every host of the suite has.

@@ -111,7 +111,9 @@ func Start(ctx context.Context, options Options) (_ *Site, err error) {
 	config.Issuer, config.Storage, config.Clock = origin, s.store, s.now
 	config.Login = s.login
 	config.Logger = slog.New(slog.NewJSONHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	config.HTTPClient = &http.Client{Transport: s.outbound}
+	if !guardedProfiles[options.Profile] {
+		config.HTTPClient = &http.Client{Transport: s.outbound}
+	}
 	if config.MutualTLS {
 		config.MutualTLSOrigin = mutual
 	}
@@ -122,7 +124,7 @@ func Start(ctx context.Context, options Options) (_ *Site, err error) {
 	if s.Server, err = authz.New(config); err != nil {
 		return nil, err
 	}
-	handlers.Mount(mux, s.Server)
+	handlers.Mount(mux, s.Server, handlers.Options{ClientCAs: s.authority.roots})
 	mux.HandleFunc("GET /login", s.loginPage)
 	mux.HandleFunc("POST /login", s.signIn)
 	api := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -149,7 +151,7 @@ func (s *Site) now() time.Time { return time.Now().Add(time.Duration(s.shift.Loa
 // Target is the site as the suite sees it.
 func (s *Site) Target() conformance.Target {
 	config := s.authority.client()
-	return conformance.Target{
+	target := conformance.Target{
 		Issuer: s.Issuer, TLS: config, Users: Users, Scopes: []string{scopeRead, scopeWrite}, Documents: s.documents,
 		Resource: s.Issuer + "/api/", ResourceIdentifier: s.Issuer + "/api/", OtherResource: otherResource, StepUp: s.Issuer + "/stepup/",
 		Metadata:      s.known(),
@@ -166,6 +168,10 @@ func (s *Site) Target() conformance.Target {
 			Fetched:           s.outbound.asked,
 		},
 	}
+	if guardedProfiles[s.options.Profile] {
+		target.Documents, target.Controls.Fetched = nil, nil
+	}
+	return target
 }
 
 // known is what no metadata says.

@@ -1,0 +1,75 @@
+package main
+
+// What has to be known to judge a failure fairly, by the ID of the case. A remark about a case that
+// passes is not shown.
+
+const (
+	hostsPolicy    = "who may ask about which tokens is the host's to decide"
+	defaultPattern = "the default compares the ends of hosts; SetValidateURIHandler replaces it"
+	noSession      = "the example keeps nobody signed in"
+	examplesStore  = "this is the example's storage, and not the library"
+	developerPage  = "the development page is not for production"
+	byPost         = "enableHttpPostMethods is off by default, for it takes cookies with SameSite=None"
+)
+
+var fositeRemarks = map[string]string{
+	"pkce-public-client-without-challenge":        "EnforcePKCEForPublicClients, off by default, has it so",
+	"response-no-access-tokens":                   "ComposeAllEnabled has the implicit flow; fosite can be composed without",
+	"introspect-other-clients-token":              hostsPolicy,
+	"introspect-refresh-token-by-resource-server": "DisableRefreshTokenValidation, off by default, has it so",
+	"token-other-encodings-refused":               "multipart forms are taken on purpose",
+}
+
+var goOAuth2Remarks = map[string]string{
+	"pkce-public-client-without-challenge": "ForcePKCE, off by default, has it so for all clients",
+	"redirect-unregistered":                defaultPattern,
+	"redirect-no-open-redirector":          defaultPattern,
+	"redirect-exact-match":                 defaultPattern,
+	"redirect-authority":                   defaultPattern,
+	"redirect-fragment":                    defaultPattern,
+	"redirect-control-characters":          defaultPattern,
+	"redirect-homograph":                   defaultPattern,
+	"redirect-international-host":          defaultPattern,
+	"redirect-of-another-client":           defaultPattern,
+	"authorize-unknown-client":             "a PreRedirectErrorHandler of the host's could stop it",
+	"token-password-grant-refused":         "refused; the example allows it to one user",
+}
+
+var zitadelRemarks = map[string]string{
+	"exchange-*":                "one cause: an opaque access token for subject_token",
+	"token-client-credentials":  "the example's storage takes the client for a user when somebody asks about the token",
+	"code-replay-revokes":       examplesStore,
+	"code-race-revokes":         examplesStore,
+	"revoke-race":               examplesStore,
+	"revoke-race-access-tokens": examplesStore,
+	"prompt-none-no-consent":    noSession,
+	"prompt-none-after-consent": noSession,
+	"prompt-none-more-scope":    noSession,
+	"prompt-login":              noSession,
+	"offline-access-silently":   noSession,
+	"hint-own-user":             noSession,
+	"hint-other-user":           noSession,
+	"hint-other-user-asked":     noSession,
+	"hint-forged":               noSession,
+	"hint-other-client":         noSession,
+	"logout-without-hint":       noSession,
+	"logout-declined":           noSession,
+	"logout-other-user":         noSession,
+	"logout-two-clients":        noSession,
+}
+
+var providerRemarks = map[string]string{
+	"authorize-by-post":                byPost,
+	"openid-request-by-post":           byPost,
+	"logout-by-post":                   byPost,
+	"page-tells-who-asks":              developerPage,
+	"page-not-framed":                  developerPage,
+	"page-policy":                      developerPage,
+	"page-keeps-referrer":              developerPage,
+	"page-logo-not-linked":             developerPage,
+	"hint-other-user-asked":            "who signs in on the development page is not compared with the hint any more, which a host's own page could do",
+	"introspect-other-clients-token":   hostsPolicy + ", in features.introspection.allowedPolicy",
+	"introspect-public-client-refused": hostsPolicy + ", in features.introspection.allowedPolicy: by default a public client may ask about its own tokens",
+	"redirect-omitted-with-openid":     "allowOmittingSingleRegisteredRedirectUri is on by default",
+	"iss-in-fragment":                  "it is left out beside an ID token, which has it",
+}

@@ -1,0 +1,411 @@
+package conformance
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// RFC 6749 §6, RFC 9700 §4.14: refresh tokens.
+var refreshCases = []Case{
+	{
+		ID: "refresh-works", Spec: "RFC 6749", Section: "6", Level: Must,
+		Request: "a refresh token is used, and then the one that came with the answer, if one did",
+		Want:    "access tokens that work",
+		Needs:   []Feature{codeFlow, refreshing},
+		run: func(p *probe) {
+			c := p.client()
+			token := c.lastingTokens().refresh
+			for range 3 {
+				t := c.got(c.refreshed(token))
+				t.wantAlive("a refresh")
+				if t.refresh != "" {
+					token = t.refresh
+				}
+			}
+		},
+	},
+	{
+		ID: "refresh-rotated-for-public-clients", Spec: "RFC 9700", Section: "2.2.2", Level: Must,
+		Request: "a client that does not authenticate refreshes",
+		Want:    "another refresh token, unless they are bound to a key",
+		Attacks: []string{"F1"},
+		Needs:   []Feature{codeFlow, refreshing, publicClients},
+		run: func(p *probe) {
+			c := p.client(public())
+			t := c.lastingTokens()
+			if next := c.got(c.refreshed(t.refresh)); c.dpop == nil && (next.refresh == "" || next.refresh == t.refresh) {
+				p.failf("the refresh token stays the same")
+			}
+		},
+	},
+	{
+		ID: "refresh-reuse-revokes", Spec: "RFC 9700", Section: "4.14.2", Level: Must,
+		Request: "a rotated refresh token comes back after ten minutes, when no lost answer explains it",
+		Want:    "invalid_grant, and the whole family is dead",
+		Attacks: []string{"F2"},
+		Needs:   []Feature{codeFlow, refreshing},
+		alone:   true,
+		run: func(p *probe) {
+			c := p.client()
+			t := c.lastingTokens()
+			next := c.rotated(t)
+			p.advance(10 * time.Minute)
+			last := c.rotated(next)
+			last.wantAlive("a refresh")
+			c.refreshed(t.refresh).wantError(400, "invalid_grant")
+			last.wantDead("a refresh token of its family was used again")
+		},
+	},
+	{
+		ID: "refresh-reuse-refused", Spec: "RFC 9700", Section: "4.14.2", Level: Must,
+		Request: "a rotated refresh token comes back after ten minutes, twice",
+		Want:    "invalid_grant both times",
+		Attacks: []string{"F1", "F4"},
+		Needs:   []Feature{codeFlow, refreshing},
+		alone:   true,
+		run: func(p *probe) {
+			c := p.client()
+			t := c.lastingTokens()
+			c.rotated(t)
+			p.advance(10 * time.Minute)
+			c.refreshed(t.refresh).wantError(400, "invalid_grant")
+			c.refreshed(t.refresh).wantError(400, "invalid_grant")
+		},
+	},
+	{
+		ID: "refresh-grace-not-extended", Spec: "RFC 9700", Section: "4.14.2", Level: Should,
+		Request: "where a refresh may be repeated at once, it is repeated every twenty seconds for ten minutes",
+		Want:    "invalid_grant before that is over, and never another family of tokens",
+		Attacks: []string{"F4"},
+		Needs:   []Feature{codeFlow, refreshing},
+		alone:   true,
+		run: func(p *probe) {
+			c := p.client()
+			t := c.lastingTokens()
+			next := c.rotated(t)
+			families := map[string]bool{next.refresh: true}
+			for range 30 {
+				x := c.refreshed(t.refresh)
+				if x.status != http.StatusOK {
+					x.wantError(400, "invalid_grant")
+					if len(families) > 1 {
+						p.failf("there are %d refresh tokens for one", len(families))
+					}
+					return
+				}
+				families[x.text("refresh_token")] = true
+				p.advance(20 * time.Second)
+			}
+			p.failf("after ten minutes of repeating a used refresh token still works")
+		},
+	},
+	{
+		ID: "refresh-race", Spec: "RFC 9700", Section: "4.14.2", Level: Must,
+		Request: "a refresh token is used 64 times at once",
+		Want:    "one family of tokens at most: all who get a new refresh token get the same one, the others invalid_grant",
+		Attacks: []string{"F2", "F4"},
+		Needs:   []Feature{codeFlow, refreshing},
+		varies:  true,
+		run: func(p *probe) {
+			c := p.client()
+			t := c.lastingTokens()
+			families := map[string]bool{}
+			for _, x := range together(p, races, func(int) *exchange { return c.refreshed(t.refresh) }) {
+				if x.status != http.StatusOK {
+					x.wantError(400, "invalid_grant")
+					continue
+				}
+				if next := x.text("refresh_token"); next != "" {
+					families[next] = true
+				}
+			}
+			if len(families) > 1 {
+				p.failf("%d different refresh tokens come of one", len(families))
+			}
+		},
+	},
+	{
+		ID: "refresh-wider-scope-refused", Spec: "RFC 6749", Section: "6", Level: Must,
+		Request: "a refresh asks for a scope that the user has not authorized, beside one that they have, and alone",
+		Want:    "invalid_scope",
+		Attacks: []string{"F5"},
+		Needs:   []Feature{codeFlow, refreshing},
+		run: func(p *probe) {
+			one, other := p.twoScopes()
+			c := p.client()
+			t := c.lastingTokens(set("scope", one))
+			c.refreshed(t.refresh, set("scope", one+" "+other)).wantError(400, "invalid_scope")
+			c.refreshed(t.refresh, set("scope", other)).wantError(400, "invalid_scope")
+			c.got(c.refreshed(t.refresh, set("scope", one)))
+		},
+	},
+	{
+		ID: "refresh-narrower-scope", Spec: "RFC 6749", Section: "6", Level: Must,
+		Request: "of two scopes a refresh asks for one, and the next refresh for none in particular",
+		Want:    "an access token for that one, then one for both",
+		Attacks: []string{"F6"},
+		Needs:   []Feature{codeFlow, refreshing},
+		run: func(p *probe) {
+			one, other := p.twoScopes()
+			c := p.client()
+			t := c.lastingTokens(set("scope", one+" "+other))
+			narrow := c.got(c.refreshed(t.refresh, set("scope", one)))
+			if got := narrow.scopes(one); !slices.Contains(got, one) || slices.Contains(got, other) {
+				p.errorf("asked for %s, the access token is for %v", one, got)
+			}
+			if has := narrow.introspected(); has != nil && slices.Contains(has, other) {
+				p.errorf("asked for %s, introspection has the access token for %v", one, has)
+			}
+			token := t.refresh
+			if narrow.refresh != "" {
+				token = narrow.refresh
+			}
+			wide := c.got(c.refreshed(token))
+			if got := wide.scopes(one + " " + other); !slices.Contains(got, one) || !slices.Contains(got, other) {
+				p.errorf("asked for nothing in particular, the access token is for %v", got)
+			}
+		},
+	},
+	{
+		ID: "refresh-other-client-refused", Spec: "RFC 6749", Section: "6", Level: Must,
+		Request: "another client uses a refresh token, then the client that it was issued to",
+		Want:    "invalid_grant, then tokens: strangers do no harm",
+		Attacks: []string{"F7"},
+		Needs:   []Feature{codeFlow, refreshing},
+		run: func(p *probe) {
+			owner, stranger := p.client(), p.client()
+			different(p, owner, stranger)
+			t := owner.lastingTokens()
+			stranger.dpop = owner.dpop
+			stranger.refreshed(t.refresh).wantError(400, "invalid_grant")
+			t.wantAlive("a stranger tried its refresh token")
+			owner.got(owner.refreshed(t.refresh)).wantAlive("a refresh")
+		},
+	},
+	{
+		ID: "refresh-used-by-other-client-harmless", Spec: "RFC 9700", Section: "4.14.2", Level: Should,
+		Request: "another client sends a refresh token that has been used, ten minutes later",
+		Want:    "invalid_grant, and the tokens go on working: strangers cannot end what is not theirs",
+		Attacks: []string{"F7"},
+		Needs:   []Feature{codeFlow, refreshing},
+		alone:   true,
+		run: func(p *probe) {
+			owner, stranger := p.client(), p.client()
+			different(p, owner, stranger)
+			t := owner.lastingTokens()
+			next := owner.rotated(t)
+			p.advance(10 * time.Minute)
+			stranger.dpop = owner.dpop
+			stranger.refreshed(t.refresh).wantError(400, "invalid_grant")
+			owner.got(owner.refreshed(next.refresh)).wantAlive("a stranger sent a used refresh token of its family")
+		},
+	},
+	{
+		ID: "refresh-altered-refused", Spec: "RFC 6749", Section: "5.2", Level: Must,
+		Request: "refresh tokens that are another in one character, shorter, longer, or in other letters; then the right one",
+		Want:    "invalid_grant; then tokens, which no wrong refresh token has ended",
+		Attacks: []string{"F9", "G14"},
+		Needs:   []Feature{codeFlow, refreshing},
+		run: func(p *probe) {
+			c := p.client()
+			t := c.lastingTokens()
+			for _, wrong := range altered(t.refresh) {
+				c.refreshed(wrong).wantError(400, "invalid_grant", "invalid_request")
+			}
+			t.wantAlive("wrong refresh tokens were tried")
+			c.got(c.refreshed(t.refresh)).wantAlive("a refresh")
+		},
+	},
+	{
+		ID: "refresh-confidential-client-authenticates", Spec: "RFC 6749", Section: "6", Level: Must,
+		Request: "a refresh token of a client that authenticates comes with its client_id alone",
+		Want:    "invalid_client, and no harm",
+		Attacks: []string{"D11"},
+		Needs:   []Feature{codeFlow, refreshing},
+		run: func(p *probe) {
+			c := p.client()
+			if c.way() == "none" {
+				p.notOffered("clients do not authenticate")
+			}
+			t := c.lastingTokens()
+			c.plainlyAs(map[string][]string{"grant_type": {"refresh_token"}, "refresh_token": {t.refresh}, "client_id": {c.ID}}).wantError(0, "invalid_client")
+			c.got(c.refreshed(t.refresh))
+		},
+	},
+	{
+		ID: "refresh-idle-expiry", Spec: "RFC 9700", Section: "4.14.2", Level: Should,
+		Request: "a refresh token is used after it was left alone for 400 days",
+		Want:    "invalid_grant",
+		Attacks: []string{"F10"},
+		Needs:   []Feature{codeFlow, refreshing},
+		alone:   true,
+		run: func(p *probe) {
+			c := p.client()
+			t := c.lastingTokens()
+			p.advance(400 * 24 * time.Hour)
+			c.refreshed(t.refresh).wantError(400, "invalid_grant")
+		},
+	},
+	{
+		ID: "refresh-absolute-expiry", Spec: "RFC 9700", Section: "4.14.2", Level: Should,
+		Request: "a client refreshes every thirty days, for three years",
+		Want:    "invalid_grant at some time: rotation does not put off the end for ever",
+		Attacks: []string{"F10"},
+		Needs:   []Feature{codeFlow, refreshing},
+		alone:   true,
+		run: func(p *probe) {
+			c := p.client()
+			token := c.lastingTokens().refresh
+			for month := range 37 {
+				x := c.refreshed(token)
+				if x.status != http.StatusOK {
+					if x.wantError(400, "invalid_grant"); month < 2 {
+						p.failf("refused after %d months already", month)
+					}
+					return
+				}
+				if next := x.text("refresh_token"); next != "" {
+					token = next
+				}
+				p.advance(30 * 24 * time.Hour)
+			}
+			p.failf("after three years there is no end to it")
+		},
+	},
+	{
+		ID: "refresh-user-revoked", Spec: "RFC 9700", Section: "4.14.2", Level: Should,
+		Request: "the user takes back all that was authorized",
+		Want:    "access and refresh tokens are dead at once",
+		Attacks: []string{"F11"},
+		Needs:   []Feature{codeFlow, refreshing},
+		alone:   true,
+		run: func(p *probe) {
+			c := p.client()
+			t := c.lastingTokens()
+			t.wantAlive("it was issued")
+			p.revokeUser(0)
+			t.wantDead("the user has taken everything back")
+		},
+	},
+	{
+		ID: "refresh-bound-to-key", Spec: "RFC 9449", Section: "5", Level: Must,
+		Request: "a refresh token of a client that does not authenticate, issued with a DPoP proof, is used with a proof of another key, and with none",
+		Want:    "invalid_grant or invalid_dpop_proof; with the right key, tokens",
+		Attacks: []string{"F13"},
+		Needs:   []Feature{codeFlow, refreshing, publicClients, proving},
+		run: func(p *probe) {
+			c := p.client(public())
+			c.dpop = p.proofKey()
+			t := c.lastingTokens()
+			right := c.dpop
+			for _, wrong := range []*proofKey{p.proofKey(), nil} {
+				c.dpop = wrong
+				c.refreshed(t.refresh).wantError(400, "invalid_grant", "invalid_dpop_proof", "invalid_request")
+			}
+			c.dpop = right
+			c.got(c.refreshed(t.refresh))
+		},
+	},
+	{
+		ID: "refresh-scope-withdrawn", Spec: "RFC 6749", Section: "3.3", Level: Should,
+		Request: "a scope is taken from a client; it refreshes what was authorized before",
+		Want:    "an error, or an access token without that scope",
+		Attacks: []string{"F16"},
+		Needs:   []Feature{codeFlow, refreshing},
+		run: func(p *probe) {
+			one, other := p.twoScopes()
+			c := p.client()
+			t := c.lastingTokens(set("scope", one+" "+other))
+			left := slices.DeleteFunc(p.allScopes(), func(s string) bool { return s == other })
+			p.changeClient(c, map[string]any{"scope": strings.Join(left, " ")})
+			x := c.refreshed(t.refresh)
+			if x.status != http.StatusOK {
+				x.wantError(400, "invalid_scope", "invalid_grant", "unauthorized_client")
+				return
+			}
+			if got := c.got(x).scopes(one + " " + other); slices.Contains(got, other) {
+				p.failf("the access token is for %v", got)
+			}
+		},
+	},
+	{
+		ID: "refresh-grant-withdrawn", Spec: "RFC 6749", Section: "5.2", Level: Should,
+		Request: "the grant type refresh_token is taken from a client that has a refresh token",
+		Want:    "unauthorized_client or invalid_grant",
+		Attacks: []string{"D4", "F16"},
+		Needs:   []Feature{codeFlow, refreshing},
+		run: func(p *probe) {
+			c := p.client()
+			t := c.lastingTokens()
+			p.changeClient(c, map[string]any{"grant_types": []string{"authorization_code"}})
+			c.refreshed(t.refresh).wantError(400, "unauthorized_client", "invalid_grant")
+		},
+	},
+	{
+		ID: "refresh-token-is-no-access-token", Spec: "RFC 6749", Section: "1.5", Level: Must,
+		Request: "a refresh token is presented to a protected resource",
+		Want:    "a refusal",
+		Needs:   []Feature{codeFlow, refreshing},
+		run: func(p *probe) {
+			if p.run.target.Resource == "" {
+				p.notTested("there is no protected resource: see Target.Resource")
+			}
+			t := p.client().lastingTokens()
+			t.wantAlive("it was issued")
+			wrong := *t
+			wrong.access = t.refresh
+			wrong.present(http.MethodGet, p.run.target.Resource).wantRefused()
+		},
+	},
+}
+
+// rotated uses the refresh token, whose successor must be another; where there is none, the
+// case has nothing to say.
+func (c *client) rotated(t *tokens) *tokens {
+	next := c.got(c.refreshed(t.refresh))
+	if next.refresh == "" || next.refresh == t.refresh {
+		c.p.notOffered("refresh tokens are not rotated")
+	}
+	return next
+}
+
+// introspected are the scopes that introspection knows of, nil where the client cannot ask.
+func (t *tokens) introspected() []string {
+	if introspecting(t.c.p.run) != "" || t.c.way() == "none" {
+		return nil
+	}
+	x := t.c.introspect(t.access)
+	if active, _ := x.member["active"].(bool); !active {
+		return nil
+	}
+	return strings.Fields(x.text("scope"))
+}
+
+// lineage keeps refreshing until it is refused, and returns all tokens that it got.
+func (c *client) lineage(t *tokens, most int) []*tokens {
+	all := []*tokens{t}
+	for range most {
+		x := c.refreshed(all[len(all)-1].refresh)
+		if x.status != http.StatusOK {
+			break
+		}
+		next := c.got(x)
+		if next.refresh == "" {
+			next.refresh = all[len(all)-1].refresh
+		}
+		all = append(all, next)
+	}
+	return all
+}
+
+// stillRefreshing tells whether any of these refresh tokens yields anything.
+func (c *client) stillRefreshing(all []*tokens) bool {
+	seen := map[string]bool{}
+	for _, t := range all {
+		seen[t.refresh] = true
+	}
+	return slices.ContainsFunc(slices.Collect(maps.Keys(seen)), func(token string) bool { return c.refreshed(token).status == http.StatusOK })
+}

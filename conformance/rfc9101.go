@@ -1,0 +1,301 @@
+package conformance
+
+import (
+	"net/url"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// signer is a client that signs request objects.
+func (p *probe) signer(wanted ...wanting) *client {
+	algorithm := "ES256"
+	if all := p.run.md.list("request_object_signing_alg_values_supported"); len(all) > 0 && !p.run.md.lists("request_object_signing_alg_values_supported", algorithm) {
+		for _, one := range all {
+			if one == "PS256" || one == "RS256" || one == "EdDSA" {
+				algorithm = one
+			}
+		}
+	}
+	all := []wanting{with("request_object_signing_alg", algorithm), with("jwks", &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.newKey(algorithm)}})}
+	return p.client(append(all, wanted...)...)
+}
+
+// inObject is a request whose parameters stand in a request object, which object makes of them;
+// outside are further ones beside it.
+func (a *authorization) inObject(object func(params url.Values) string, outside ...edit) *outcome {
+	return a.inObjectAt(a.c.p.browser(), object, outside...)
+}
+
+// inObjectAt is the same at a certain browser.
+func (a *authorization) inObjectAt(b *browser, object func(params url.Values) string, outside ...edit) *outcome {
+	a.sent = url.Values{"client_id": {a.c.ID}, "request": {object(a.params)}}
+	for _, e := range outside {
+		e(a.sent)
+	}
+	return a.in(b, Allow)
+}
+
+// signedAsk is a request in a good request object, changed by some claims.
+func (c *client) signedAsk(changes claims) *outcome {
+	return c.request().inObject(func(params url.Values) string { return c.requestObject(params, changes) })
+}
+
+var (
+	byValue       = is("request_parameter_supported")
+	objectErrors  = []string{"invalid_request_object", "invalid_request", "unauthorized_client", "invalid_client"}
+	objectClaimed = []Feature{codeFlow, byValue}
+)
+
+// RFC 9101: authorization requests in signed request objects.
+var requestObjectCases = []Case{
+	{
+		ID: "request-object-good", Spec: "RFC 9101", Section: "5.1", Level: Must,
+		Request: "a request whose parameters stand in a signed request object alone, but for client_id",
+		Want:    "a code, with the state that is in the object",
+		Needs:   objectClaimed,
+		run: func(p *probe) {
+			o := p.signer().signedAsk(nil).wantCode()
+			if o.params.Get("state") != o.a.params.Get("state") {
+				p.errorf("state %q, want %q", o.params.Get("state"), o.a.params.Get("state"))
+			}
+			o.tokens()
+		},
+	},
+	{
+		ID: "request-object-alone-counts", Spec: "RFC 9101", Section: "6.3", Level: Must,
+		Request: "a request object beside which stand another state, redirect URI, challenge and scope, and parameters that it does not have",
+		Want:    "what is in the object counts, and nothing of what is outside",
+		Needs:   objectClaimed,
+		run: func(p *probe) {
+			c := p.signer()
+			object := func(params url.Values) string { return c.requestObject(params, nil) }
+			b := p.browser()
+			// The second time, the user is signed in, has agreed before, and may be asked nothing.
+			for range 2 {
+				o := c.request().inObjectAt(b, object, set("state", "another-state"), set("redirect_uri", "https://client.example/another"), set("scope", "no-such-scope"),
+					set("response_type", "code"), set("code_challenge", challengeOf(random(32)))).wantCode()
+				if o.params.Get("state") != o.a.params.Get("state") {
+					p.errorf("state %q, want that of the object, %q", o.params.Get("state"), o.a.params.Get("state"))
+				}
+				o.tokens()
+				// A state that is only outside was not signed, and is not given back.
+				o = c.request(del("state")).inObjectAt(b, object, set("state", "unsigned-state")).wantCode()
+				if o.params.Has("state") {
+					p.errorf("a state that is not in the object comes back: %q", o.params.Get("state"))
+				}
+			}
+		},
+	},
+	{
+		ID: "request-object-unsigned", Spec: "RFC 9101", Section: "10.1", Level: Must,
+		Request: "request objects with alg none, of a client that is registered to sign them",
+		Want:    "invalid_request_object",
+		Attacks: []string{"E13"},
+		Needs:   objectClaimed,
+		run: func(p *probe) {
+			c := p.signer()
+			c.signedAsk(nil).wantCode()
+			for _, none := range []string{"none", "None", "NONE", ""} {
+				for _, signature := range []string{"", "x"} {
+					c.request().inObject(func(params url.Values) string {
+						return p.unsigned(map[string]any{"alg": none}, c.objectClaims(params), []byte(signature))
+					}).wantRefused(objectErrors...)
+				}
+			}
+		},
+	},
+	{
+		ID: "request-object-signature", Spec: "RFC 9101", Section: "6.2", Level: Must,
+		Request: "request objects signed by a stranger's key, by that of another client, by a key that they bring along, by a MAC with the public key, and malformed ones",
+		Want:    "invalid_request_object",
+		Attacks: []string{"E9", "E10", "E12"},
+		Needs:   objectClaimed,
+		run: func(p *probe) {
+			c, other := p.signer(), p.signer()
+			c.signedAsk(nil).wantCode()
+			refused := func(what string, object func(params url.Values) string) {
+				p.within(what, c.request().inObject(object))
+			}
+			stranger := p.newKey("ES256")
+			stranger.KeyID = c.key().KeyID
+			refused("a stranger's key", func(params url.Values) string { return p.sign(stranger, c.objectClaims(params), nil) })
+			refused("a key that comes along", func(params url.Values) string {
+				return p.sign(stranger, c.objectClaims(params), map[string]any{"jwk": stranger.Public()})
+			})
+			refused("another client's key", func(params url.Values) string { return p.sign(other.key(), c.objectClaims(params), nil) })
+			for form, secret := range ordered(p.publicForms(c.key())) {
+				refused("a MAC with the public key as "+form, func(params url.Values) string {
+					return p.raw(secret, p.text(map[string]any{"alg": "HS256", "kid": c.key().KeyID}), p.text(c.objectClaims(params)))
+				})
+			}
+			a := c.request()
+			for what, jwt := range ordered(p.badly(c.key().Key, c.rawHead(), c.objectClaims(a.params))) {
+				if len(jwt) < 8<<10 { // longer ones are about the length of URLs
+					refused(what, func(url.Values) string { return jwt })
+				}
+			}
+		},
+	},
+	{
+		ID: "request-object-audience-and-issuer", Spec: "RFC 9101", Section: "4", Level: Must,
+		Request: "request objects for another server, or by another client, or by the server itself",
+		Want:    "invalid_request_object",
+		Attacks: []string{"E15"},
+		Needs:   objectClaimed,
+		run: func(p *probe) {
+			c, other := p.signer(), p.signer()
+			c.signedAsk(nil).wantCode()
+			for what, change := range ordered(map[string]claims{
+				"aud of another server": {"aud": "https://as.other.example"},
+				"aud of others":         {"aud": []string{"https://as.other.example", "https://third.example"}},
+				"iss of another client": {"iss": other.ID},
+				"iss of the server":     {"iss": p.run.target.Issuer},
+			}) {
+				p.within(what, c.signedAsk(change))
+			}
+		},
+	},
+	{
+		ID: "request-object-client-id", Spec: "RFC 9101", Section: "6.3", Level: Must,
+		Request: "request objects whose client_id is that of another client, or missing",
+		Want:    "a refusal: it has to be that of the request",
+		Attacks: []string{"E15"},
+		Needs:   objectClaimed,
+		run: func(p *probe) {
+			c, other := p.signer(), p.signer()
+			c.signedAsk(nil).wantCode()
+			p.within("the client_id of another client", c.signedAsk(claims{"client_id": other.ID}))
+			p.within("client_id and iss of another client", c.signedAsk(claims{"client_id": other.ID, "iss": other.ID}))
+			p.within("no client_id", c.signedAsk(claims{"client_id": nil}))
+		},
+	},
+	{
+		ID: "request-object-life", Spec: "RFC 7519", Section: "4.1.4", Level: Must,
+		Request: "request objects that have expired, or are not good yet",
+		Want:    "invalid_request_object, not an error of the server",
+		Attacks: []string{"E16"},
+		Needs:   objectClaimed,
+		run: func(p *probe) {
+			c, now := p.signer(), p.now()
+			c.signedAsk(nil).wantCode()
+			p.within("an exp that has passed", c.signedAsk(claims{"iat": now.Add(-time.Hour).Unix(), "nbf": now.Add(-time.Hour).Unix(), "exp": now.Add(-30 * time.Minute).Unix()}))
+			p.within("an nbf to come", c.signedAsk(claims{"nbf": now.Add(time.Hour).Unix(), "exp": now.Add(65 * time.Minute).Unix()}))
+			p.within("an exp in words", c.signedAsk(claims{"exp": "tomorrow"}))
+		},
+	},
+	{
+		ID: "request-object-without-end", Spec: "FAPI 2.0 Message Signing", Section: "5.3.1", Level: Should,
+		Request: "request objects without aud, without exp, and with an exp in ten years",
+		Want:    "invalid_request_object: whoever finds one could use it for good, or elsewhere",
+		Attacks: []string{"E15"},
+		Needs:   objectClaimed,
+		run: func(p *probe) {
+			c := p.signer()
+			c.signedAsk(nil).wantCode()
+			p.within("no aud", c.signedAsk(claims{"aud": nil}))
+			p.within("no exp", c.signedAsk(claims{"exp": nil}))
+			p.within("an exp in ten years", c.signedAsk(claims{"exp": p.now().AddDate(10, 0, 0).Unix()}))
+		},
+	},
+	{
+		ID: "request-object-nested", Spec: "RFC 9101", Section: "4", Level: Must,
+		Request: "request objects that hold another one, or a request_uri",
+		Want:    "a refusal",
+		Needs:   objectClaimed,
+		run: func(p *probe) {
+			c := p.signer()
+			c.signedAsk(nil).wantCode()
+			inner := c.request()
+			p.within("another request object in it", c.signedAsk(claims{"request": c.requestObject(inner.params, nil)}))
+			p.within("a request_uri in it", c.signedAsk(claims{"request_uri": "https://client.example/request"}))
+		},
+	},
+	{
+		ID: "request-object-and-uri", Spec: "RFC 9101", Section: "5", Level: Must,
+		Request: "a request with a request object and a request_uri as well",
+		Want:    "a refusal",
+		Needs:   append([]Feature{frontRequests}, objectClaimed...),
+		run: func(p *probe) {
+			c := p.signer()
+			c.signedAsk(nil).wantCode()
+			c.request().inObject(func(params url.Values) string { return c.requestObject(params, nil) }, set("request_uri", "https://client.example/request")).wantRefused()
+		},
+	},
+	{
+		ID: "request-object-of-another-type", Spec: "RFC 9101", Section: "10.8", Level: Should,
+		Request: "a client's JWT that is typed as something else, or could be its assertion because sub is its client_id, comes as a request object; and a request object as an assertion",
+		Want:    "a refusal: a JWT for one purpose is not one for another",
+		Needs:   objectClaimed,
+		run: func(p *probe) {
+			c := p.signer()
+			c.signedAsk(nil).wantCode()
+			for _, typ := range []string{"at+jwt", "dpop+jwt", "logout+jwt"} {
+				p.within("typ "+typ, c.request().inObject(func(params url.Values) string {
+					return p.sign(c.key(), c.objectClaims(params), map[string]any{"typ": typ})
+				}))
+			}
+			p.within("sub that is the client", c.signedAsk(claims{"sub": c.ID}))
+			if byKey(p.run) == "" {
+				c := p.keyed()
+				c.identified().wantKnown("a good assertion")
+				c.trying(func() string { return c.requestObject(url.Values{}, nil) }).wantUnknown("a request object as an assertion")
+			}
+		},
+	},
+	{
+		ID: "request-object-algorithm-registered", Spec: "RFC 9101", Section: "6.2", Level: Must,
+		Request: "a client whose request_object_signing_alg is ES256 signs with its RSA key",
+		Want:    "invalid_request_object",
+		Needs:   append([]Feature{lists("request_object_signing_alg_values_supported", "ES256"), lists("request_object_signing_alg_values_supported", "PS256")}, objectClaimed...),
+		run: func(p *probe) {
+			both := &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.newKey("ES256"), p.newKey("PS256")}}
+			c := p.signer(with("jwks", both), with("request_object_signing_alg", "ES256"))
+			c.signedAsk(nil).wantCode()
+			p.within("PS256", c.request().inObject(func(params url.Values) string { return p.sign(both.Keys[1], c.objectClaims(params), nil) }))
+		},
+	},
+	{
+		ID: "request-object-required", Spec: "RFC 9101", Section: "10.5", Level: Must,
+		Request: "a client with require_signed_request_object, or a server that says so of all, gets a request without one",
+		Want:    "a refusal",
+		Needs:   objectClaimed,
+		run: func(p *probe) {
+			c := p.signer(with("require_signed_request_object", true))
+			c.signedAsk(nil).wantCode()
+			a := c.request()
+			a.sent = a.params
+			a.in(p.browser(), Allow).wantRefused(objectErrors...)
+		},
+	},
+	{
+		ID: "request-object-as-it-was-signed", Spec: "RFC 9101", Section: "6.3", Level: Must,
+		Request: "a request object with an unregistered redirect URI, and one whose challenge method is plain",
+		Want:    "what is signed is judged like any other request",
+		Needs:   objectClaimed,
+		run: func(p *probe) {
+			c := p.signer()
+			c.signedAsk(nil).wantCode()
+			c.signedAsk(claims{"redirect_uri": "https://attacker.example/"}).wantNoAnswer()
+			if !p.run.md.lists("code_challenge_methods_supported", "plain") {
+				c.signedAsk(claims{"code_challenge_method": "plain"}).wantError("invalid_request")
+			}
+		},
+	},
+}
+
+// objectClaims are those of a good request object.
+func (c *client) objectClaims(params url.Values) claims {
+	_, body := decoded(c.requestObject(params, nil))
+	return body
+}
+
+// within notes a problem unless a request in a bad request object came to nothing.
+func (p *probe) within(what string, o *outcome) {
+	switch {
+	case o.params.Has("code"):
+		p.errorf("a request object with %s leads to a code", what)
+	default:
+		o.wantRefused(objectErrors...)
+	}
+}
