@@ -149,7 +149,7 @@ func (p *probe) claimed() (scope, claim string) {
 	return "", ""
 }
 
-// otherKey is a key like one of the server's, but the suite's own.
+// forged is the same ID token, changed by some claims and signed with a key of the suite's own.
 func (i *identity) forged(changes claims) string {
 	key := i.p.newKey(fmt.Sprint(i.head["alg"]))
 	key.KeyID = fmt.Sprint(i.head["kid"])

@@ -268,7 +268,7 @@ var hintCases = []Case{
 				if x.err == nil && x.status >= 500 {
 					p.errorf("%s: status %d for %d bytes", x.what(), x.status, len(text))
 				}
-				const quick = 2 * time.Second // far above what it takes on a busy machine
+				const quick = 5 * time.Second // far above what it takes on a busy machine
 				if x.took > quick {
 					p.errorf("%s: %d bytes take more than %v", x.what(), len(text), quick)
 				}

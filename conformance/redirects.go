@@ -63,7 +63,7 @@ var redirectCases = []Case{
 			c.authorize()
 			base := c.redirectURI()
 			for _, uri := range append(nearly(p, base), "https://"+foreign+"/callback", base+"#", base+"#f", strings.Replace(base, "https://", "https://"+foreign+"@", 1)) {
-				if o := c.try(set("redirect_uri", uri)); o.pushed == nil {
+				if o := c.tryAt(p.browser(), uri); o.pushed == nil {
 					p.errorf("redirect_uri %q is taken", uri)
 				} else {
 					o.pushed.wantRefused()
@@ -189,7 +189,7 @@ var redirectCases = []Case{
 			if !strings.Contains(c.redirectURI(), "?") {
 				p.notTested("it takes a client whose redirect URI has a query")
 			}
-			o := c.authorize()
+			o := c.request().anywhere().in(p.browser(), Allow).wantCode()
 			for name, values := range parsed(p, c.redirectURI()).Query() {
 				if got := o.sentTo.Query()[name]; !slices.Equal(got, values) {
 					p.errorf("%s was %q and is %q", name, values, got)

@@ -29,7 +29,7 @@ var watchCases = []Case{
 	{
 		ID: "always-an-answer", Spec: "RFC 9110", Section: "15.6", Level: Must,
 		Request: "every request of every case that breaks nothing of the server's",
-		Want:    "never a status of 500 and above, but for a 503 that says when to come back, as where a client's own documents cannot be had",
+		Want:    "never a status of 500 and above, but 503 with Retry-After where a client's own documents cannot be had",
 		Attacks: []string{"D19"},
 		watch: func(x *exchange) (bool, string) {
 			if x.p.troubled.Load() {
@@ -57,11 +57,12 @@ var watchCases = []Case{
 	},
 	{
 		ID: "always-errors-not-stored", Spec: "RFC 6749", Section: "5.2", Level: Should,
-		Request: "every error of the token endpoint",
+		Request: "every 400 and 401 of the token endpoint",
 		Want:    "Cache-Control: no-store",
 		Attacks: []string{"D15"},
 		watch: func(x *exchange) (bool, string) {
-			if !x.at("token_endpoint") || x.status < 400 || x.status > 499 {
+			// What is refused before it is read, for its size, is not the endpoint's to answer.
+			if !x.at("token_endpoint") || x.status != http.StatusBadRequest && x.status != http.StatusUnauthorized {
 				return false, ""
 			}
 			return true, x.storable()

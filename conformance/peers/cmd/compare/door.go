@@ -107,7 +107,7 @@ func (d *door) cookie(w http.ResponseWriter, v *visitor) {
 
 var pages = template.Must(template.New("").Parse(`<!doctype html><title>{{.Title}}</title><h1>{{.Title}}</h1>
 <form method="post"><input type="hidden" name="question" value="{{.Question}}"><input type="hidden" name="csrf" value="{{.Token}}">
-{{if .Consent}}<p>{{.Client}}, at {{.Host}}, asks for: {{.Scopes}}</p><button name="decision" value="allow">Allow</button> <button name="decision" value="deny">Deny</button>
+{{if .Consent}}<p><bdi>{{.Client}}</bdi>, at {{.Host}}, asks for: {{.Scopes}}</p><button name="decision" value="allow">Allow</button> <button name="decision" value="deny">Deny</button>
 {{else}}<label>Name <input name="user"></label> <label>Password <input type="password" name="password"></label> <button>Sign in</button>{{end}}</form>`))
 
 // ServeHTTP shows the pages, and takes what is typed into them.

@@ -9,6 +9,7 @@ const (
 	noSession      = "the example keeps nobody signed in"
 	examplesStore  = "this is the example's storage, and not the library"
 	developerPage  = "the development page is not for production"
+	scriptedPage   = "the example's page asks by buttons of script, where the suite looks for a form"
 	byPost         = "enableHttpPostMethods is off by default, for it takes cookies with SameSite=None"
 )
 
@@ -36,26 +37,30 @@ var goOAuth2Remarks = map[string]string{
 }
 
 var zitadelRemarks = map[string]string{
-	"exchange-*":                "one cause: an opaque access token for subject_token",
-	"token-client-credentials":  "the example's storage takes the client for a user when somebody asks about the token",
-	"code-replay-revokes":       examplesStore,
-	"code-race-revokes":         examplesStore,
-	"revoke-race":               examplesStore,
-	"revoke-race-access-tokens": examplesStore,
-	"prompt-none-no-consent":    noSession,
-	"prompt-none-after-consent": noSession,
-	"prompt-none-more-scope":    noSession,
-	"prompt-login":              noSession,
-	"offline-access-silently":   noSession,
-	"hint-own-user":             noSession,
-	"hint-other-user":           noSession,
-	"hint-other-user-asked":     noSession,
-	"hint-forged":               noSession,
-	"hint-other-client":         noSession,
-	"logout-without-hint":       noSession,
-	"logout-declined":           noSession,
-	"logout-other-user":         noSession,
-	"logout-two-clients":        noSession,
+	"exchange-*":                         "one cause: an opaque access token for subject_token",
+	"token-client-credentials":           "the example's storage takes the client for a user when somebody asks about the token",
+	"code-replay-revokes":                examplesStore,
+	"code-race-revokes":                  examplesStore,
+	"revoke-race":                        examplesStore,
+	"revoke-race-access-tokens":          examplesStore,
+	"device-complete-uri-asks":           scriptedPage,
+	"device-decision-of-another-browser": scriptedPage,
+	"device-one-decision":                scriptedPage,
+	"device-page-names-client":           scriptedPage,
+	"prompt-none-no-consent":             noSession,
+	"prompt-none-after-consent":          noSession,
+	"prompt-none-more-scope":             noSession,
+	"prompt-login":                       noSession,
+	"offline-access-silently":            noSession,
+	"hint-own-user":                      noSession,
+	"hint-other-user":                    noSession,
+	"hint-other-user-asked":              noSession,
+	"hint-forged":                        noSession,
+	"hint-other-client":                  noSession,
+	"logout-without-hint":                noSession,
+	"logout-declined":                    noSession,
+	"logout-other-user":                  noSession,
+	"logout-two-clients":                 noSession,
 }
 
 var providerRemarks = map[string]string{
@@ -70,6 +75,8 @@ var providerRemarks = map[string]string{
 	"hint-other-user-asked":            "who signs in on the development page is not compared with the hint any more, which a host's own page could do",
 	"introspect-other-clients-token":   hostsPolicy + ", in features.introspection.allowedPolicy",
 	"introspect-public-client-refused": hostsPolicy + ", in features.introspection.allowedPolicy: by default a public client may ask about its own tokens",
+	"dcr-logo-not-hot-linked":          developerPage,
+	"client-keys-bounded":              "fetchResponseBodyLimits has no bound for key sets by default",
 	"redirect-omitted-with-openid":     "allowOmittingSingleRegisteredRedirectUri is on by default",
 	"iss-in-fragment":                  "it is left out beside an ID token, which has it",
 }
