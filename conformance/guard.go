@@ -185,7 +185,6 @@ var guardCases = []Case{
 		run: func(p *probe) {
 			bird := p.canary()
 			p.keyed().identified().wantKnown("keys that are registered") // so that a refusal is about the URL
-			p.troubled.Store(true)                                       // a server may say that it cannot get the keys right now
 			for _, address := range bird.urls() {
 				c := p.registrable(map[string]any{
 					"client_name": "Conformance", "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": address,

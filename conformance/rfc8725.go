@@ -325,7 +325,6 @@ var clientKeyCases = []Case{
 				return c
 			}
 			using(good.url).identified().wantKnown("the key at the jwks_uri")
-			p.troubled.Store(true) // a server may say that it cannot get the keys right now
 			p.boundedFetches(good, func(address string) *exchange { return using(address).identified() })
 		},
 	},
