@@ -76,7 +76,7 @@ var assertionMutants = []Mutant{
 	},
 	{
 		Name: "fetch-from-own-network", Case: "guard-client-keys", Profile: "guarded",
-		Edits: []Edit{{"authz/internal/fetch/fetch.go", `dialer := &net.Dialer{Timeout: timeout, Control: guard.Safe}`, "dialer := &net.Dialer{Timeout: timeout}\n\t_ = guard"}},
+		Edits: []Edit{{"authz/internal/fetch/fetch.go", `dialer := &net.Dialer{Timeout: timeout, Control: guard.Safe}`, "dialer := &net.Dialer{Timeout: timeout}\n\t_ = guard"}, {"authz/internal/fetch/fetch.go", "\t\tTLSHandshakeTimeout:    timeout,\n", "\t\tTLSHandshakeTimeout:    timeout,\n\t\tTLSClientConfig:        &tls.Config{InsecureSkipVerify: true},\n"}, {"authz/internal/fetch/fetch.go", "import (\n", "import (\n\t\"crypto/tls\"\n"}},
 	},
 	{
 		Name: "fetch-follows-redirects", Case: "client-keys-bounded",
