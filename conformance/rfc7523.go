@@ -40,7 +40,7 @@ func (x *exchange) known() bool {
 // wantKnown fails the case unless the client was authenticated.
 func (x *exchange) wantKnown(with string) *exchange {
 	if !x.known() {
-		x.p.failf("with %s the client is not authenticated: status %d, error %q: %s", with, x.status, x.text("error"), x.text("error_description"))
+		x.p.failBasic("assertion-private-key", "with %s the client is not authenticated: status %d, error %q: %s", with, x.status, x.text("error"), x.text("error_description"))
 	}
 	return x
 }
