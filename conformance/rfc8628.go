@@ -108,7 +108,8 @@ var deviceCases = []Case{
 			d := p.deviceClient().device()
 			p.advance(d.lifetime() + 2*time.Second)
 			d.poll().wantError(400, "expired_token", "invalid_grant")
-			if x := d.typed(p.browser(), d.userCode, Allow); decides(x) {
+			b := p.browser()
+			if x := d.typed(b, d.userCode, Allow); b.decides(x) {
 				p.errorf("the page asks the user to decide about a code that has expired")
 			}
 			d.poll().wantError(400, "expired_token", "invalid_grant")

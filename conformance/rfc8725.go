@@ -118,18 +118,16 @@ var jwtFormCases = []Case{
 		},
 	},
 	{
-		ID: "jwt-unencoded-payload", Spec: "RFC 7797", Section: "7", Level: Must,
-		Request: "assertions with b64 false in their header, in crit and not",
+		ID: "jwt-unencoded-payload", Spec: "RFC 7797", Section: "7", Level: Should,
+		Request: "assertions with b64 false in their header, and b64 in crit",
 		Want:    "invalid_client: the option is not for JWTs",
 		Attacks: []string{"E12"},
 		Needs:   []Feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("a good assertion")
-			for _, head := range []claims{{"b64": false, "crit": []string{"b64"}}} {
-				all := claims(c.rawHead()).changed(head)
-				c.trying(func() string { return p.raw(c.key().Key, p.text(all), p.text(c.assertionClaims())) }).wantUnknown("b64 false")
-			}
+			head := claims(c.rawHead()).changed(claims{"b64": false, "crit": []string{"b64"}})
+			c.trying(func() string { return p.raw(c.key().Key, p.text(head), p.text(c.assertionClaims())) }).wantUnknown("b64 false")
 		},
 	},
 	{
