@@ -90,7 +90,9 @@ var deviceCases = []Case{
 		run: func(p *probe) {
 			d := p.deviceClient().device()
 			d.poll().wantError(400, "authorization_pending")
-			d.poll().wantError(400, "slow_down")
+			if d.poll().wantError(400, "authorization_pending", "slow_down").text("error") != "slow_down" {
+				p.notOffered("the server does not tell devices to slow down")
+			}
 			p.advance(d.interval() + time.Second)
 			d.poll().wantError(400, "slow_down")
 			p.advance(d.interval() + 15*time.Second)

@@ -194,15 +194,28 @@ var jwtFormCases = []Case{
 	{
 		ID: "jwt-of-another-type", Spec: "RFC 8725", Section: "3.11", Level: Should,
 		Request: "assertions that are typed as something else: an access token, a request object, a DPoP proof, a logout token",
-		Want:    "invalid_client: a JWT for one purpose is not one for another",
+		Want:    "invalid_client for all of them, or for none: what typ says counts, or it does not, as in older kinds of JWTs",
 		Needs:   []Feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			for _, typ := range []string{"JWT", "jwt", "application/jwt"} {
 				c.trying(func() string { return p.sign(c.key(), c.assertionClaims(), map[string]any{"typ": typ}) }).wantKnown("typ " + typ)
 			}
-			for _, typ := range []string{"at+jwt", "application/at+jwt", "oauth-authz-req+jwt", "dpop+jwt", "logout+jwt", "token-introspection+jwt"} {
-				c.trying(func() string { return p.sign(c.key(), c.assertionClaims(), map[string]any{"typ": typ}) }).wantUnknown("typ " + typ)
+			var taken []string
+			all := []string{"at+jwt", "application/at+jwt", "oauth-authz-req+jwt", "dpop+jwt", "logout+jwt", "token-introspection+jwt"}
+			for _, typ := range all {
+				x := c.trying(func() string { return p.sign(c.key(), c.assertionClaims(), map[string]any{"typ": typ}) })
+				if x.known() {
+					taken = append(taken, typ)
+					continue
+				}
+				x.wantUnknown("typ " + typ)
+			}
+			switch {
+			case len(taken) == len(all):
+				p.notOffered("the server does not look at the typ of assertions")
+			case len(taken) > 0:
+				p.errorf("assertions with typ %s are taken, and others are not", strings.Join(taken, ", "))
 			}
 		},
 	},

@@ -20,7 +20,10 @@ var assertionMutants = []Mutant{
 	},
 	{
 		Name: "assertion-for-ever", Case: "assertion-far-expiry",
-		Edits: []Edit{{"authz/foreign_jwt.go", `case c.ExpiresAt.After(latest.Add(most)):`, `case false:`}},
+		Edits: []Edit{
+			{"authz/foreign_jwt.go", `case c.ExpiresAt.After(latest.Add(most)):`, `case most < 0:`},
+			{"authz/client_assertion.go", `t.claims.ExpiresAt.Time, assertionWindow, now)`, `now.Add(time.Minute), assertionWindow, now)`},
+		},
 	},
 	{
 		Name: "assertion-beside-another-client-id", Case: "assertion-client-id-of-another",
@@ -55,8 +58,8 @@ var assertionMutants = []Mutant{
 		Edits: []Edit{{"authz/foreign_jwt.go", `for _, extension := range []string{"crit", "b64"} {`, `for _, extension := range []string{} {`}},
 	},
 	{
-		Name: "jwt-of-any-type", Case: "jwt-of-another-type",
-		Edits: []Edit{{"authz/client_assertion.go", `if !slices.Contains([]string{"", "jwt", "client-authentication+jwt"}, t.typ) {`, `if false {`}},
+		Name: "jwt-of-an-access-token", Case: "jwt-of-another-type",
+		Edits: []Edit{{"authz/client_assertion.go", `if !slices.Contains([]string{"", "jwt", "client-authentication+jwt"}, t.typ) {`, `if !slices.Contains([]string{"", "jwt", "client-authentication+jwt", "at+jwt"}, t.typ) {`}},
 	},
 	{
 		Name: "jwt-grant-for-another-server", Case: "jwt-bearer-claims",
