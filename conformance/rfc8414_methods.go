@@ -3,7 +3,6 @@ package conformance
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -140,11 +139,5 @@ func (c *client) withRequestObject() *outcome {
 	if c.p.run.md.is("require_signed_request_object") {
 		return a.in(c.p.browser(), Allow)
 	}
-	inside := a.params
-	a.params = url.Values{"client_id": {c.ID}, "request": {c.requestObject(inside, nil)}, "state": inside["state"]}
-	if scopes := strings.Fields(inside.Get("scope")); slices.Contains(scopes, "openid") {
-		// OpenID Connect Core §6.1 wants these beside the object.
-		a.params["response_type"], a.params["scope"] = inside["response_type"], inside["scope"]
-	}
-	return a.in(c.p.browser(), Allow)
+	return a.inObject(func(params url.Values) string { return c.requestObject(params, nil) })
 }

@@ -120,6 +120,9 @@ var accessTokenCases = []Case{
 				if got := audiences(body["aud"]); !slices.Equal(got, []string{resource}) {
 					p.errorf("aud is %v, want %s", body["aud"], resource)
 				}
+				if p.run.target.Resource == "" {
+					continue // aud alone can be looked at
+				}
 				x := t.present(http.MethodGet, p.run.target.Resource)
 				if resource == one {
 					x.wantStatus(http.StatusOK)
@@ -284,9 +287,7 @@ var accessTokenCases = []Case{
 				if c.introspect(t.access).wantJSON().member["active"] != true {
 					p.errorf("the access token is not active")
 				}
-				if c.introspect(t.id).wantJSON().member["active"] != false {
-					p.errorf("an ID token is introspected as active")
-				}
+				c.introspect(t.id).wantNotActive("an ID token")
 			}
 		},
 	},

@@ -51,7 +51,8 @@ func (x *exchange) wantShut(with string) {
 	switch {
 	case x.status >= 200 && x.status < 300:
 		x.p.errorf("%s opens with %s", x.request.URL.Path, with)
-	case x.status != http.StatusUnauthorized && x.status != http.StatusBadRequest:
+	case x.status != http.StatusUnauthorized && x.status != http.StatusBadRequest && x.status != http.StatusForbidden:
+		// RFC 6750 §3.1 has 401 for it, which is advice.
 		x.p.errorf("%s with %s: status %d, want 401", x.request.URL.Path, with, x.status)
 	}
 }
