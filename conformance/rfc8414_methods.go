@@ -55,29 +55,42 @@ var methodCases = []Case{
 	},
 	{
 		ID: "metadata-request-object-algorithms", Spec: "RFC 9101", Section: "4", Level: Must,
-		Request: "request objects signed by each algorithm that the metadata lists, and by others",
-		Want:    "a code; an error for the others",
+		Request: "request objects signed by each algorithm that the metadata lists",
+		Want:    "a code",
 		Attacks: []string{"O1"},
 		Needs:   []Feature{codeFlow, is("request_parameter_supported"), has("request_object_signing_alg_values_supported")},
 		run: func(p *probe) {
-			// Clients that say nothing of it, for a server may take any listed algorithm from them.
+			tried := false
 			for _, algorithm := range knownAlgorithms {
-				key := p.keyOf(algorithm)
-				listed := p.run.md.lists("request_object_signing_alg_values_supported", algorithm)
-				if !listed && p.run.md.lists("token_endpoint_auth_methods_supported", "private_key_jwt") && p.authentication() == "private_key_jwt" {
-					continue // it could not even authenticate with such a key
+				if p.run.md.lists("request_object_signing_alg_values_supported", algorithm) {
+					tried = true
+					p.client(with("jwks", &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.keyOf(algorithm)}}), with("request_object_signing_alg", algorithm)).withRequestObject().wantCode()
 				}
-				changes := []wanting{with("jwks", &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key}})}
-				if listed {
-					changes = append(changes, with("request_object_signing_alg", algorithm))
+			}
+			if !tried {
+				p.notTested("the suite knows none of the algorithms that are listed")
+			}
+		},
+	},
+	{
+		ID: "metadata-other-request-object-algorithms", Spec: "RFC 8725", Section: "3.1", Level: Should,
+		Request: "request objects signed by algorithms that the metadata does not list",
+		Want:    "an error",
+		Attacks: []string{"O1"},
+		Needs:   []Feature{codeFlow, is("request_parameter_supported"), has("request_object_signing_alg_values_supported")},
+		run: func(p *probe) {
+			p.signer().withRequestObject().wantCode()
+			// Clients that say nothing of it, for a server may take any listed algorithm from them.
+			tried := false
+			for _, algorithm := range knownAlgorithms {
+				if p.run.md.lists("request_object_signing_alg_values_supported", algorithm) || p.authentication() == "private_key_jwt" {
+					continue // listed, or the client could not even authenticate with such a key
 				}
-				c := p.client(changes...)
-				o := c.withRequestObject()
-				if listed {
-					o.wantCode()
-				} else {
-					o.wantRefused()
-				}
+				tried = true
+				p.client(with("jwks", &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.keyOf(algorithm)}})).withRequestObject().wantRefused()
+			}
+			if !tried {
+				p.notOffered("there is no other algorithm that a client's key could be for")
 			}
 		},
 	},

@@ -19,7 +19,7 @@ var requestObjectMutants = []Mutant{
 		Edits: []Edit{{"authz/request_object.go", `case once(params, "client_id") != a.client.ID: // RFC 9101 §6.3`, `case false:`}},
 	},
 	{
-		Name: "request-object-for-another-server", Case: "request-object-audience-and-issuer",
+		Name: "request-object-for-another-server", Case: "request-object-audience",
 		Edits: []Edit{{"authz/request_object.go", `case !slices.Contains(c.Audience.values, a.config.Issuer):`, `case false:`}},
 	},
 	{
