@@ -94,8 +94,11 @@ var methodCases = []Case{
 					others = append(others, algorithm)
 				}
 			}
-			if len(listed) == 0 || len(others) == 0 {
-				p.notTested("the suite knows no algorithm that is listed, or none that is not")
+			switch {
+			case len(listed) == 0:
+				p.notTested("the suite knows none of the algorithms that are listed")
+			case len(others) == 0:
+				p.notOffered("all algorithms that the suite knows are listed")
 			}
 			signs(listed[0]).wantCode()
 			for _, algorithm := range others {
