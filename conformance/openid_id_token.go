@@ -293,7 +293,7 @@ var idTokenCases = []Case{
 				}
 				tried = true
 				t.present(http.MethodGet, at).wantStatus(http.StatusOK)
-				stolen.present(http.MethodGet, at).wantShut("an ID token")
+				stolen.present(http.MethodGet, at).wantClosed("an ID token")
 			}
 			if !tried {
 				p.notTested("nothing takes access tokens: see Target.Resource")

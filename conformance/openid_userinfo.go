@@ -127,7 +127,7 @@ var userInfoCases = []Case{
 			if x := t.c.revoke(t.access); x.text("error") == "unsupported_token_type" {
 				p.notOffered("access tokens are not revoked")
 			}
-			t.userInfo().wantShut("a revoked token")
+			t.userInfo().wantClosed("a revoked token")
 		},
 	},
 	{

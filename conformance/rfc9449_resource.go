@@ -51,9 +51,15 @@ func (x *exchange) wantShut(with string) {
 	switch {
 	case x.status >= 200 && x.status < 300:
 		x.p.errorf("%s opens with %s", x.request.URL.Path, with)
-	case x.status != http.StatusUnauthorized && x.status != http.StatusBadRequest && x.status != http.StatusForbidden:
-		// RFC 6750 §3.1 has 401 for it, which is advice.
+	case x.status != http.StatusUnauthorized && x.status != http.StatusBadRequest:
 		x.p.errorf("%s with %s: status %d, want 401", x.request.URL.Path, with, x.status)
+	}
+}
+
+// wantClosed is the same where 401 is but advice (RFC 6750 §3.1): any refusal will do.
+func (x *exchange) wantClosed(with string) {
+	if x.status < 400 || x.status > 499 {
+		x.p.errorf("%s with %s: status %d, want a refusal", x.request.URL.Path, with, x.status)
 	}
 }
 

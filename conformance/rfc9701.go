@@ -126,7 +126,7 @@ var signedIntrospectionCases = []Case{
 				t.present(http.MethodGet, r).wantStatus(http.StatusOK)
 				other := *t
 				other.access = answer
-				other.present(http.MethodGet, r).wantShut("an introspection answer")
+				other.present(http.MethodGet, r).wantClosed("an introspection answer")
 			}
 		},
 	},
