@@ -94,6 +94,30 @@ func (c *client) entersAs(n int, edits ...edit) (*browser, *tokens) {
 	return b, c.request(edits...).in(b, Allow).wantCode().tokens()
 }
 
+// stays is the same at a server that keeps the user signed in, and says so to prompt=none. Without
+// that, every refusal that follows would say the same.
+func (c *client) stays(edits ...edit) (*browser, *tokens) {
+	b, t := c.enters(edits...)
+	switch o := c.silently(b, ""); o.said() {
+	case "", "consent_required", "interaction_required":
+		if o.said() == "" && o.code() == "" {
+			c.p.notTested("prompt=none brings no answer for a user who has just signed in: the browser stays at %s", o.stays())
+		}
+	default:
+		c.p.notTested("prompt=none does not find the user who has just signed in: %s", o.said())
+	}
+	return b, t
+}
+
+// staysSilently is the same at a server that lets the client in without a question the next time.
+func (c *client) staysSilently(edits ...edit) (*browser, *tokens) {
+	b, t := c.enters(edits...)
+	if o := c.silently(b, ""); o.code() == "" {
+		c.p.notTested("prompt=none brings no code for a user who has just signed in and allowed the same: %q", o.said())
+	}
+	return b, t
+}
+
 // again is another request of the client in a browser whose user is there already.
 func (c *client) again(b *browser, edits ...edit) *outcome { return c.request(edits...).in(b, Allow) }
 

@@ -19,7 +19,7 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.enters(identifying())
+			b, t := c.staysSilently(identifying())
 			c.silently(b, t.id).wantCode().asksNothing()
 		},
 	},
@@ -31,7 +31,7 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.enters(identifying())
+			b, t := c.staysSilently(identifying())
 			_, other := c.entersAs(1, identifying())
 			c.silently(b, t.id).wantCode()
 			c.silently(b, other.id).wantRefused("login_required", "interaction_required", "account_selection_required", "access_denied", "invalid_request")
@@ -61,7 +61,7 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.enters(identifying())
+			b, t := c.staysSilently(identifying())
 			id := t.identity()
 			c.silently(b, t.id).wantCode()
 			unsigned := p.unsigned(map[string]any{"alg": "none", "typ": "JWT"}, id.said, nil)
@@ -79,7 +79,7 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c, other := p.client(), p.client()
-			b, t := c.enters(identifying())
+			b, t := c.staysSilently(identifying())
 			theirs := other.again(b, identifying()).wantCode().tokens()
 			c.silently(b, t.id).wantCode()
 			c.silently(b, theirs.id).wantRefused()
@@ -230,7 +230,7 @@ var hintCases = []Case{
 		Needs:   []Feature{codeFlow, openID, is("claims_parameter_supported")},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.enters(identifying())
+			b, t := c.staysSilently(identifying())
 			_, other := c.entersAs(1, identifying())
 			named := func(t *tokens) edit {
 				return claiming("id_token", "sub", map[string]any{"value": t.identity().text("sub")})
@@ -283,9 +283,13 @@ var hintCases = []Case{
 	},
 }
 
-// silently asks for a user without a page, by an ID token.
+// silently asks for a user without a page, by an ID token unless it is empty.
 func (c *client) silently(b *browser, hint string) *outcome {
-	return c.request(identifying(), set("prompt", "none"), set("id_token_hint", hint)).in(b, Stay)
+	edits := []edit{identifying(), set("prompt", "none")}
+	if hint != "" {
+		edits = append(edits, set("id_token_hint", hint))
+	}
+	return c.request(edits...).in(b, Stay)
 }
 
 // claiming asks for one claim by the claims parameter, in the ID token or at the UserInfo endpoint.

@@ -64,7 +64,7 @@ var logoutCases = []Case{
 		Needs:   []Feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
-			b, _ := c.enters(identifying())
+			b, _ := c.stays(identifying())
 			b.leave(nil, header("Sec-Fetch-Site", "cross-site"), header("Sec-Fetch-Dest", "image"), header("Accept", "image/*"))
 			c.wantSignedIn(b, "a page of any site has opened the end session endpoint")
 			b.leaves(b.leave(url.Values{"client_id": {c.ID}}))
@@ -79,7 +79,7 @@ var logoutCases = []Case{
 		Needs:   []Feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
-			b, _ := c.enters(identifying())
+			b, _ := c.stays(identifying())
 			x := b.leave(url.Values{"client_id": {c.ID}, "post_logout_redirect_uri": {byeURI}})
 			if to := x.location(); to != nil && callback(byeURI)(to) {
 				p.errorf("the browser goes back, and the user was not asked")
@@ -95,7 +95,7 @@ var logoutCases = []Case{
 		Needs:   []Feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
-			b, t := c.enters(identifying())
+			b, t := c.stays(identifying())
 			_, other := c.entersAs(1, identifying())
 			id := t.identity()
 			unsigned := p.unsigned(map[string]any{"alg": "none", "typ": "JWT"}, id.said, nil)
@@ -162,7 +162,7 @@ var logoutCases = []Case{
 		Needs:   []Feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c, other := p.client(leaver()), p.client(leaver())
-			b, t := c.enters(identifying())
+			b, t := c.stays(identifying())
 			x := b.leave(t.hinted(url.Values{"client_id": {other.ID}, "post_logout_redirect_uri": {byeURI}}))
 			if to := x.location(); to != nil && callback(byeURI)(to) {
 				p.errorf("the browser goes back to the other client")

@@ -26,7 +26,7 @@ var promptCases = []Case{
 		Attacks: []string{"B14", "U16"},
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
-			b, _ := p.client().enters(identifying())
+			b, _ := p.client().stays(identifying())
 			c := p.client()
 			asks := !c.request(identifying()).answersAtOnce(b)
 			o := c.again(b, identifying(), set("prompt", "none"))
@@ -43,7 +43,7 @@ var promptCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.enters(identifying())
+			b, t := c.stays(identifying())
 			o := c.again(b, identifying(), set("prompt", "none"))
 			if said := o.said(); said == "consent_required" || said == "interaction_required" {
 				p.notOffered("the server remembers no consent: %s", said)
@@ -63,7 +63,7 @@ var promptCases = []Case{
 		run: func(p *probe) {
 			c := p.client()
 			more, _ := p.twoScopes()
-			b, _ := c.enters(identifying())
+			b, _ := c.stays(identifying())
 			if c.request(identifying(more)).answersAtOnce(b) {
 				p.notOffered("the server asks no user about scopes")
 			}
@@ -85,7 +85,7 @@ var promptCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, _ := c.enters(identifying())
+			b, _ := c.stays(identifying())
 			for _, prompt := range []string{"none login", "consent none"} {
 				c.again(b, identifying(), set("prompt", prompt)).wantRefused()
 			}
@@ -98,7 +98,7 @@ var promptCases = []Case{
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, t := c.enters(identifying(), set("max_age", "3600"))
+			b, t := c.stays(identifying(), set("max_age", "3600"))
 			was := t.identity().seconds("auth_time")
 			p.advance(3 * time.Second)
 			if same := c.again(b, identifying(), set("max_age", "3600")).wantCode().tokens().identity().seconds("auth_time"); same != was {
@@ -122,8 +122,8 @@ var promptCases = []Case{
 		run: func(p *probe) {
 			c := p.client()
 			a := c.request(identifying(), set("prompt", "login"))
-			b := p.browser().ownBrowser()
-			a.in(b, Allow).wantCode()
+			b, _ := c.stays(identifying())
+			a.in(b.ownBrowser(), Allow).wantCode()
 			p.advance(2 * time.Second)
 			if x := b.open(a.url()); a.answersClient(x) && answerIn(x.location()).Has("code") {
 				p.failf("%s: the client gets a code at once", x.what())
@@ -178,14 +178,14 @@ var promptCases = []Case{
 	{
 		ID: "max-age-passed-silently", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
 		Request: "max_age=1 and prompt=none in a browser whose user signed in some seconds ago",
-		Want:    "login_required, or interaction_required",
+		Want:    "login_required, interaction_required or consent_required",
 		Attacks: []string{"B14"},
 		Needs:   []Feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
-			b, _ := c.enters(identifying())
+			b, _ := c.staysSilently(identifying())
 			p.advance(3 * time.Second)
-			c.again(b, identifying(), set("max_age", "1"), set("prompt", "none")).wantError("login_required", "interaction_required").asksNothing()
+			c.again(b, identifying(), set("max_age", "1"), set("prompt", "none")).wantError("login_required", "interaction_required", "consent_required").asksNothing()
 		},
 	},
 	{
@@ -259,13 +259,13 @@ var promptCases = []Case{
 			if publicClients(p.run) == "" { // to which servers give refresh tokens less readily
 				c = p.client(public())
 			}
-			b, t := c.enters(identifying())
+			b, t := c.stays(identifying())
 			if t.refresh != "" {
 				p.notOffered("the server issues refresh tokens without offline_access")
 			}
 			o := c.again(b, identifying("offline_access"), set("prompt", "none"))
 			if o.code() == "" {
-				o.wantError("consent_required", "interaction_required", "invalid_request")
+				o.wantError("consent_required", "interaction_required", "login_required", "invalid_request", "invalid_scope")
 				return
 			}
 			if t := o.tokens(); t.refresh != "" || strings.Contains(t.scope, "offline_access") {

@@ -119,7 +119,7 @@ var userInfoCases = []Case{
 	{
 		ID: "userinfo-revoked-token", Spec: openIDCore, Section: "5.3.3", Level: Must,
 		Request: "the UserInfo endpoint is asked with an access token that has been revoked",
-		Want:    "401",
+		Want:    "a refusal",
 		Needs:   []Feature{codeFlow, openID, userInfoing, revoking},
 		run: func(p *probe) {
 			t := p.client().tokens(identifying())
@@ -127,7 +127,7 @@ var userInfoCases = []Case{
 			if x := t.c.revoke(t.access); x.text("error") == "unsupported_token_type" {
 				p.notOffered("access tokens are not revoked")
 			}
-			t.userInfo().wantStatus(http.StatusUnauthorized)
+			t.userInfo().wantClosed("a revoked token")
 		},
 	},
 	{

@@ -44,13 +44,14 @@ var authorizeCases = []Case{
 	{
 		ID: "authorize-response-type-missing", Spec: "RFC 6749", Section: "4.1.2.1", Level: Must,
 		Request: "response_type is left out, or empty",
-		Want:    "the client is told invalid_request",
+		Want:    "the client is told invalid_request, or unsupported_response_type",
 		Attacks: []string{"B1"},
 		Needs:   []Feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
-			c.try(del("response_type")).wantError("invalid_request")
-			c.try(set("response_type", "")).wantError("invalid_request")
+			for _, without := range []edit{del("response_type"), set("response_type", "")} {
+				c.try(without).wantError("invalid_request", "unsupported_response_type")
+			}
 		},
 	},
 	{

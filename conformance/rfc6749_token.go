@@ -169,7 +169,7 @@ var tokenCases = []Case{
 	{
 		ID: "token-scope-malformed", Spec: "RFC 6749", Section: "3.3", Level: Must,
 		Request: "scope has a tab, a quotation mark, a backslash, a NUL, letters beyond ASCII, ten thousand words",
-		Want:    "invalid_scope or invalid_request, soon",
+		Want:    "invalid_scope or invalid_request, or tokens that say for which scope they are instead; soon",
 		Attacks: []string{"B13"},
 		Needs:   []Feature{ownTokens},
 		run: func(p *probe) {
@@ -177,10 +177,17 @@ var tokenCases = []Case{
 			c.own()
 			for _, scope := range []string{"a\tb", `a"b`, `a\b`, "a\x00b", "ä", strings.Repeat("a ", 10_000) + "a"} {
 				x := c.token(url.Values{"grant_type": {"client_credentials"}, "scope": {scope}})
-				if x.status != http.StatusRequestEntityTooLarge {
+				x.wantSoon()
+				switch {
+				case x.status == http.StatusOK && scopeForm(scope): // a server may know any word
+				case x.status == http.StatusOK:
+					// What is asked for may be ignored, and without scope it is what was asked for (§5.1).
+					if _, said := x.member["scope"].(string); !said || !scopeForm(x.text("scope")) {
+						p.errorf("there are tokens for the scope %q: the answer says %q", scope, x.text("scope"))
+					}
+				case x.status != http.StatusRequestEntityTooLarge:
 					x.wantError(400, "invalid_scope", "invalid_request")
 				}
-				x.wantSoon()
 			}
 		},
 	},
@@ -191,14 +198,12 @@ var tokenCases = []Case{
 		Needs:   []Feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
-			form := c.authorize().redemption()
-			for name, values := range map[string][]string{"grant_type": {"authorization_code", "authorization_code"}, "code": {form.Get("code"), "another"}, "redirect_uri": {form.Get("redirect_uri"), "https://evil.example/"}} {
-				twice := url.Values{}
-				for n, v := range form {
-					twice[n] = v
-				}
-				twice[name] = values
-				c.token(twice).wantError(400, "invalid_request")
+			c.tokens()
+			for _, one := range [][2]string{{"grant_type", "authorization_code"}, {"code", "another"}, {"redirect_uri", "https://evil.example/"}} {
+				// A code each time: a server that looks at it first may have spent it.
+				form := c.authorize().redemption()
+				form[one[0]] = []string{form.Get(one[0]), one[1]}
+				c.token(form).wantError(400, "invalid_request")
 			}
 		},
 	},
@@ -267,12 +272,12 @@ var tokenCases = []Case{
 	{
 		ID: "token-client-credentials-public-refused", Spec: "RFC 6749", Section: "4.4", Level: Must,
 		Request: "a client that does not authenticate asks for tokens of its own",
-		Want:    "unauthorized_client or invalid_client",
+		Want:    "a refusal",
 		Attacks: []string{"D11"},
 		Needs:   []Feature{ownTokens, publicClients},
 		run: func(p *probe) {
 			c := p.client(public())
-			c.token(url.Values{"grant_type": {"client_credentials"}}).wantError(0, "unauthorized_client", "invalid_client")
+			c.token(url.Values{"grant_type": {"client_credentials"}}).wantRefused()
 		},
 	},
 }

@@ -3,7 +3,6 @@ package conformance
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -56,29 +55,54 @@ var methodCases = []Case{
 	},
 	{
 		ID: "metadata-request-object-algorithms", Spec: "RFC 9101", Section: "4", Level: Must,
-		Request: "request objects signed by each algorithm that the metadata lists, and by others",
-		Want:    "a code; an error for the others",
+		Request: "request objects signed by each algorithm that the metadata lists",
+		Want:    "a code",
 		Attacks: []string{"O1"},
 		Needs:   []Feature{codeFlow, is("request_parameter_supported"), has("request_object_signing_alg_values_supported")},
 		run: func(p *probe) {
-			// Clients that say nothing of it, for a server may take any listed algorithm from them.
+			tried := false
 			for _, algorithm := range knownAlgorithms {
-				key := p.keyOf(algorithm)
-				listed := p.run.md.lists("request_object_signing_alg_values_supported", algorithm)
-				if !listed && p.run.md.lists("token_endpoint_auth_methods_supported", "private_key_jwt") && p.authentication() == "private_key_jwt" {
-					continue // it could not even authenticate with such a key
+				if p.run.md.lists("request_object_signing_alg_values_supported", algorithm) {
+					tried = true
+					p.client(with("jwks", &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.keyOf(algorithm)}}), with("request_object_signing_alg", algorithm)).withRequestObject().wantCode()
 				}
-				changes := []wanting{with("jwks", &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key}})}
-				if listed {
-					changes = append(changes, with("request_object_signing_alg", algorithm))
-				}
-				c := p.client(changes...)
-				o := c.withRequestObject()
-				if listed {
-					o.wantCode()
+			}
+			if !tried {
+				p.notTested("the suite knows none of the algorithms that are listed")
+			}
+		},
+	},
+	{
+		ID: "metadata-other-request-object-algorithms", Spec: "RFC 8725", Section: "3.1", Level: Should,
+		Request: "request objects signed by algorithms that the metadata does not list",
+		Want:    "an error",
+		Attacks: []string{"O1"},
+		Needs:   []Feature{codeFlow, is("request_parameter_supported"), has("request_object_signing_alg_values_supported")},
+		run: func(p *probe) {
+			if p.authentication() == "private_key_jwt" {
+				p.notOffered("a client could not even authenticate with such a key")
+			}
+			// Clients that say nothing of it, for a server may take any listed algorithm from them.
+			signs := func(algorithm string) *outcome {
+				return p.client(with("jwks", &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.keyOf(algorithm)}})).withRequestObject()
+			}
+			var listed, others []string
+			for _, algorithm := range knownAlgorithms {
+				if p.run.md.lists("request_object_signing_alg_values_supported", algorithm) {
+					listed = append(listed, algorithm)
 				} else {
-					o.wantRefused()
+					others = append(others, algorithm)
 				}
+			}
+			switch {
+			case len(listed) == 0:
+				p.notTested("the suite knows none of the algorithms that are listed")
+			case len(others) == 0:
+				p.notOffered("all algorithms that the suite knows are listed")
+			}
+			signs(listed[0]).wantCode()
+			for _, algorithm := range others {
+				signs(algorithm).wantRefused()
 			}
 		},
 	},
@@ -140,11 +164,5 @@ func (c *client) withRequestObject() *outcome {
 	if c.p.run.md.is("require_signed_request_object") {
 		return a.in(c.p.browser(), Allow)
 	}
-	inside := a.params
-	a.params = url.Values{"client_id": {c.ID}, "request": {c.requestObject(inside, nil)}, "state": inside["state"]}
-	if scopes := strings.Fields(inside.Get("scope")); slices.Contains(scopes, "openid") {
-		// OpenID Connect Core §6.1 wants these beside the object.
-		a.params["response_type"], a.params["scope"] = inside["response_type"], inside["scope"]
-	}
-	return a.in(c.p.browser(), Allow)
+	return a.inObject(func(params url.Values) string { return c.requestObject(params, nil) })
 }

@@ -217,14 +217,24 @@ var deviceCases = []Case{
 		},
 	},
 	{
-		ID: "device-scope-refused", Spec: "RFC 8628", Section: "3.2", Level: Must,
-		Request: "a device asks for a scope that there is not",
-		Want:    "invalid_scope",
+		ID: "device-scope-refused", Spec: "RFC 6749", Section: "3.3", Level: Must,
+		Request: "a device asks for a scope that is not of the form of one",
+		Want:    "invalid_scope or invalid_request; or it is ignored, and the tokens say for which scope they are",
 		Needs:   []Feature{devices},
 		run: func(p *probe) {
 			c := p.deviceClient()
 			c.device()
-			c.deviceRequest(set("scope", "no-such-scope")).wantError(400, "invalid_scope")
+			const scope = `a"b`
+			x := c.deviceRequest(set("scope", scope))
+			if x.status != http.StatusOK {
+				x.wantError(400, "invalid_scope", "invalid_request")
+				return
+			}
+			d := &device{exchange: x, c: c, code: x.text("device_code"), userCode: x.text("user_code")}
+			d.typed(p.browser(), d.userCode, Allow)
+			if t := d.tokens(); t.scope == "" || !scopeForm(t.scope) {
+				p.failf("there are tokens for the scope %q: the answer says %q", scope, t.scope)
+			}
 		},
 	},
 	{

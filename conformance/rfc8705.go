@@ -30,6 +30,11 @@ func (p *probe) byCertificate(how string, wanted ...wanting) *client {
 	return c
 }
 
+// bindingByCertificate is one whose tokens have to be bound to it, as clients say that want it (§3.4).
+func (p *probe) bindingByCertificate(wanted ...wanting) *client {
+	return p.byCertificate("self_signed_tls_client_auth", append([]wanting{with("tls_client_certificate_bound_access_tokens", true)}, wanted...)...)
+}
+
 // showing has the client present another certificate, or none, while it does something.
 func (c *client) showing(certificate *tls.Certificate, do func() *exchange) *exchange {
 	own := c.http
@@ -187,7 +192,11 @@ var boundCertificateCases = []Case{
 		Want:    "cnf with x5t#S256, the hash of the certificate",
 		Needs:   []Feature{selfSigned, certificateBound},
 		run: func(p *probe) {
-			c := p.byCertificate("self_signed_tls_client_auth")
+			var wanted []wanting
+			if ownTokens(p.run) == "" {
+				wanted = append(wanted, servicing())
+			}
+			c := p.bindingByCertificate(wanted...)
 			t := c.got(c.token(c.form()))
 			want := certificateThumbprint(c.presented())
 			if got := t.confirmation()["x5t#S256"]; got != want {
@@ -233,7 +242,7 @@ var boundCertificateCases = []Case{
 		Want:    "it opens with the first alone",
 		Needs:   []Feature{codeFlow, selfSigned, certificateBound, openID, has("userinfo_endpoint")},
 		run: func(p *probe) {
-			c := p.byCertificate("self_signed_tls_client_auth", with("client_name", "Conformance, by certificate"))
+			c := p.bindingByCertificate()
 			scope := joined(p.scope(), "openid")
 			if p.scope() == "openid" {
 				scope = "openid"
@@ -285,7 +294,7 @@ var boundCertificateCases = []Case{
 			if p.controls().ChangeClient == nil {
 				p.notTested("a client's registration has to be changed: see Controls.ChangeClient")
 			}
-			c := p.byCertificate("self_signed_tls_client_auth", with("client_name", "Conformance, by certificate"))
+			c := p.bindingByCertificate()
 			t := c.lastingTokens()
 			renewed := p.certificate()
 			key := certificateKey(renewed)

@@ -120,6 +120,9 @@ var accessTokenCases = []Case{
 				if got := audiences(body["aud"]); !slices.Equal(got, []string{resource}) {
 					p.errorf("aud is %v, want %s", body["aud"], resource)
 				}
+				if p.run.target.Resource == "" {
+					continue // aud alone can be looked at
+				}
 				x := t.present(http.MethodGet, p.run.target.Resource)
 				if resource == one {
 					x.wantStatus(http.StatusOK)
@@ -261,7 +264,7 @@ var accessTokenCases = []Case{
 	{
 		ID: "access-token-of-another-type", Spec: "RFC 9068", Section: "4", Level: Must,
 		Request: "an ID token as an access token: at resources, at UserInfo and at introspection",
-		Want:    "it is none: 401, and active false",
+		Want:    "it is none: a refusal, and active false or an error",
 		Attacks: []string{"E19"},
 		Needs:   append([]Feature{openID}, jwtTokens...),
 		run: func(p *probe) {
@@ -278,15 +281,13 @@ var accessTokenCases = []Case{
 				t.present(http.MethodGet, address).wantStatus(http.StatusOK)
 				other := *t
 				other.access = t.id
-				other.present(http.MethodGet, address).wantShut("an ID token")
+				other.present(http.MethodGet, address).wantClosed("an ID token")
 			}
 			if introspecting(p.run) == "" && c.way() != "none" {
 				if c.introspect(t.access).wantJSON().member["active"] != true {
 					p.errorf("the access token is not active")
 				}
-				if c.introspect(t.id).wantJSON().member["active"] != false {
-					p.errorf("an ID token is introspected as active")
-				}
+				c.introspect(t.id).wantNotActive("an ID token")
 			}
 		},
 	},

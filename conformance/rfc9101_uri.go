@@ -14,6 +14,7 @@ func (p *probe) referring(h http.Handler) (*client, *publication) {
 // at is the request by reference.
 func (a *authorization) at(address string) *outcome {
 	a.sent = url.Values{"client_id": {a.c.ID}, "request_uri": {address}}
+	a.repeat()
 	return a.in(a.c.p.browser(), Allow)
 }
 
@@ -31,6 +32,7 @@ var requestURICases = []Case{
 		run: func(p *probe) {
 			c, at := p.referring(http.NotFoundHandler())
 			a := c.request()
+			a.identify()
 			at.change(document(requestObjectMedia, c.requestObject(a.params, nil)))
 			a.at(at.url).wantCode().tokens()
 		},
@@ -44,6 +46,7 @@ var requestURICases = []Case{
 		run: func(p *probe) {
 			c, at := p.referring(http.NotFoundHandler())
 			a := c.request()
+			a.identify()
 			good := document(requestObjectMedia, c.requestObject(a.params, nil))
 			at.change(good)
 			a.at(at.url).wantCode()
@@ -67,6 +70,7 @@ var requestURICases = []Case{
 			c, at := p.referring(http.NotFoundHandler())
 			other := p.signer()
 			a := c.request()
+			a.identify()
 			for what, h := range ordered(map[string]http.Handler{
 				"another client's object": document(requestObjectMedia, other.requestObject(other.request().params, nil)),
 				"an unsigned object":      document(requestObjectMedia, p.unsigned(map[string]any{"alg": "none"}, c.objectClaims(a.params), nil)),
@@ -74,7 +78,9 @@ var requestURICases = []Case{
 				"a page":                  document("text/html", "<!doctype html><title>x</title>"),
 			}) {
 				c, at := p.referring(h)
-				if o := c.request().at(at.url); o.params.Has("code") {
+				a := c.request()
+				a.identify()
+				if o := a.at(at.url); o.params.Has("code") {
 					p.errorf("%s leads to a code", what)
 				} else {
 					o.wantRefused()
@@ -93,11 +99,13 @@ var requestURICases = []Case{
 		run: func(p *probe) {
 			c, at := p.referring(http.NotFoundHandler())
 			a := c.request()
+			a.identify()
 			at.change(document(requestObjectMedia, c.requestObject(a.params, nil)))
 			a.at(at.url).wantCode()
 			p.boundedFetches(at, func(address string) *exchange {
-				c := p.signer(with("request_uris", []string{address}))
-				o := c.request().at(address)
+				a := p.signer(with("request_uris", []string{address})).request()
+				a.identify()
+				o := a.at(address)
 				if o.params.Has("code") {
 					p.errorf("there is a code")
 				}

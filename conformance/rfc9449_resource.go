@@ -56,6 +56,13 @@ func (x *exchange) wantShut(with string) {
 	}
 }
 
+// wantClosed is the same where 401 is but advice (RFC 6750 §3.1): any refusal will do.
+func (x *exchange) wantClosed(with string) {
+	if x.status < 400 || x.status > 499 {
+		x.p.errorf("%s with %s: status %d, want a refusal", x.request.URL.Path, with, x.status)
+	}
+}
+
 // RFC 9449 §7: bound tokens at resources.
 var proofAtResourceCases = []Case{
 	{

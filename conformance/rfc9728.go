@@ -14,7 +14,7 @@ var resourceMetadataCases = []Case{
 		Request: "the metadata of the resource is asked for, at the well-known place before the path of its identifier",
 		Want:    "a JSON object whose resource is the identifier, to the letter",
 		run: func(p *probe) {
-			one := p.resourceID()
+			one := p.servedResource()
 			x := p.get(resourceWellKnown(one)).wantJSON()
 			if got := x.text("resource"); got != one {
 				p.failf("%s: resource %q, want %q", x.what(), got, one)
@@ -42,7 +42,7 @@ var resourceMetadataCases = []Case{
 		Request: "the metadata of the resource is read",
 		Want:    "the issuer in authorization_servers, members of the right types, and no empty arrays",
 		run: func(p *probe) {
-			x := p.get(resourceWellKnown(p.resourceID())).wantJSON()
+			x := p.get(resourceWellKnown(p.servedResource())).wantJSON()
 			if !slices.Contains(texts(x.member["authorization_servers"]), p.run.target.Issuer) {
 				p.errorf("authorization_servers is %v, without %s", x.member["authorization_servers"], p.run.target.Issuer)
 			}
@@ -74,10 +74,7 @@ var resourceMetadataCases = []Case{
 		Want:    "a token that opens the resource",
 		Needs:   []Feature{codeFlow},
 		run: func(p *probe) {
-			one := p.resourceID()
-			if p.run.target.Resource == "" {
-				p.notTested("it takes a URL that access tokens open: see Target.Resource")
-			}
+			one := p.servedResource()
 			scopes := texts(p.get(resourceWellKnown(one)).wantJSON().member["scopes_supported"])
 			if len(scopes) == 0 {
 				p.notOffered("the metadata of the resource lists no scopes")
@@ -184,6 +181,14 @@ func resourceWellKnown(identifier string) string {
 	}
 	u.Path = "/.well-known/oauth-protected-resource" + path
 	return u.String()
+}
+
+// servedResource is the identifier of a resource that is there, and not just named.
+func (p *probe) servedResource() string {
+	if p.run.target.Resource == "" {
+		p.notTested("it takes a URL that access tokens open: see Target.Resource")
+	}
+	return p.resourceID()
 }
 
 // unauthorized asks for the resource without a token.

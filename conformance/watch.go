@@ -86,6 +86,25 @@ var watchCases = []Case{
 		},
 	},
 	{
+		ID: "always-error-status", Spec: "RFC 6749", Section: "5.2", Level: Must,
+		Request: "every error of the token endpoint that has a code",
+		Want:    "400, or 401 for invalid_client; or the status of HTTP's own for a request that is no such one, is too long, or one of too many",
+		watch: func(x *exchange) (bool, string) {
+			if !x.at("token_endpoint") || x.request.Method != http.MethodPost || x.status < 400 || x.status > 499 || x.text("error") == "" {
+				return false, ""
+			}
+			switch x.status {
+			case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong,
+				http.StatusUnsupportedMediaType, http.StatusTooManyRequests, http.StatusRequestHeaderFieldsTooLarge:
+				return true, ""
+			}
+			if x.status == http.StatusUnauthorized && x.text("error") == "invalid_client" {
+				return true, ""
+			}
+			return true, fmt.Sprintf("status %d with error %q", x.status, x.text("error"))
+		},
+	},
+	{
 		ID: "always-json-labelled", Spec: "RFC 6749", Section: "5.1", Level: Must,
 		Request: "every JSON object that the server sends",
 		Want:    "a Content-Type that says so, so that no browser takes it for a page",

@@ -41,6 +41,10 @@ var refreshMutants = []Mutant{
 		Edits: []Edit{{"authz/internal/engine/refresh.go", "if len(asked) == 0 {", "if len(asked) >= 0 {"}},
 	},
 	{
+		Name: "refresh-scope-lost", Case: "refresh-scope-comes-back",
+		Edits: []Edit{{"authz/internal/engine/strategy.go", "scopes, resources = u.refresh.Scopes, u.refresh.Resources", "scopes, resources = r.GetGrantedScopes(), u.refresh.Resources"}},
+	},
+	{
 		Name: "refresh-with-any-key", Case: "refresh-bound-to-key",
 		Edits: []Edit{{"authz/refresh.go", "case !p.held.confirms(token.Confirmation):", "case token.Confirmation != nil && token.ExpiresAt.IsZero():"}},
 	},

@@ -7,15 +7,19 @@ var requestObjectMutants = []Mutant{
 		Edits: []Edit{{"authz/request_object.go", `case !signed:`, `case !signed && false:`}},
 	},
 	{
-		Name: "request-object-mixed-with-query", Case: "request-object-alone-counts",
+		Name: "request-object-mixed-with-query", Case: "request-object-nothing-added",
 		Edits: []Edit{{"authz/request_object.go", `	a.params, a.signed, a.asked = params, true, shown`, "	for name, values := range a.params {\n\t\tif !params.Has(name) && name != \"request\" {\n\t\t\tparams[name] = values\n\t\t}\n\t}\n\ta.params, a.signed, a.asked = params, true, shown"}},
+	},
+	{
+		Name: "request-object-after-query", Case: "request-object-alone-counts",
+		Edits: []Edit{{"authz/request_object.go", `	a.params, a.signed, a.asked = params, true, shown`, "	if state, there := a.params[\"state\"]; there {\n\t\tparams[\"state\"] = state\n\t}\n\ta.params, a.signed, a.asked = params, true, shown"}},
 	},
 	{
 		Name: "request-object-for-another-client", Case: "request-object-client-id",
 		Edits: []Edit{{"authz/request_object.go", `case once(params, "client_id") != a.client.ID: // RFC 9101 §6.3`, `case false:`}},
 	},
 	{
-		Name: "request-object-for-another-server", Case: "request-object-audience-and-issuer",
+		Name: "request-object-for-another-server", Case: "request-object-audience",
 		Edits: []Edit{{"authz/request_object.go", `case !slices.Contains(c.Audience.values, a.config.Issuer):`, `case false:`}},
 	},
 	{

@@ -71,6 +71,10 @@ var tokenMutants = []Mutant{
 		},
 	},
 	{
+		Name: "error-with-any-status", Case: "always-error-status", With: "pkce-wrong-verifier",
+		Edits: []Edit{{"authz/error.go", "case invalidClient, invalidBearer:", "case invalidClient, invalidBearer, invalidGrant:"}},
+	},
+	{
 		Name: "error-is-the-servers-own", Case: "always-an-answer", With: "token-hostile-values",
 		Edits: []Edit{{"authz/parameters.go", `failed(invalidRequest, "parameter_not_text", "A request parameter is not valid UTF-8 text.")`, `failed(serverError, "parameter_not_text", "A request parameter is not valid UTF-8 text.")`}},
 	},

@@ -6,7 +6,6 @@ package main
 const (
 	hostsPolicy    = "who may ask about which tokens is the host's to decide"
 	defaultPattern = "the default compares the ends of hosts; SetValidateURIHandler replaces it"
-	noSession      = "the example keeps nobody signed in"
 	examplesStore  = "this is the example's storage, and not the library"
 	developerPage  = "the development page is not for production"
 	scriptedPage   = "the example's page asks by buttons of script, where the suite looks for a form"
@@ -16,7 +15,6 @@ const (
 var fositeRemarks = map[string]string{
 	"pkce-public-client-without-challenge":        "EnforcePKCEForPublicClients, off by default, has it so",
 	"response-no-access-tokens":                   "ComposeAllEnabled has the implicit flow; fosite can be composed without",
-	"introspect-other-clients-token":              hostsPolicy,
 	"introspect-refresh-token-by-resource-server": "DisableRefreshTokenValidation, off by default, has it so",
 	"token-other-encodings-refused":               "multipart forms are taken on purpose",
 }
@@ -47,20 +45,7 @@ var zitadelRemarks = map[string]string{
 	"device-decision-of-another-browser": scriptedPage,
 	"device-one-decision":                scriptedPage,
 	"device-page-names-client":           scriptedPage,
-	"prompt-none-no-consent":             noSession,
-	"prompt-none-after-consent":          noSession,
-	"prompt-none-more-scope":             noSession,
-	"prompt-login":                       noSession,
-	"offline-access-silently":            noSession,
-	"hint-own-user":                      noSession,
-	"hint-other-user":                    noSession,
-	"hint-other-user-asked":              noSession,
-	"hint-forged":                        noSession,
-	"hint-other-client":                  noSession,
-	"logout-without-hint":                noSession,
-	"logout-declined":                    noSession,
-	"logout-other-user":                  noSession,
-	"logout-two-clients":                 noSession,
+	"hint-other-user-asked":              "the example's own page signs in whoever comes",
 }
 
 var providerRemarks = map[string]string{
@@ -73,7 +58,6 @@ var providerRemarks = map[string]string{
 	"page-keeps-referrer":              developerPage,
 	"page-logo-not-linked":             developerPage,
 	"hint-other-user-asked":            "who signs in on the development page is not compared with the hint any more, which a host's own page could do",
-	"introspect-other-clients-token":   hostsPolicy + ", in features.introspection.allowedPolicy",
 	"introspect-public-client-refused": hostsPolicy + ", in features.introspection.allowedPolicy: by default a public client may ask about its own tokens",
 	"dcr-logo-not-hot-linked":          developerPage,
 	"client-keys-bounded":              "fetchResponseBodyLimits has no bound for key sets by default",
