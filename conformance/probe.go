@@ -216,6 +216,8 @@ func (p *probe) do() (result Result) {
 		for i := len(p.cleanup) - 1; i >= 0; i-- {
 			p.cleanup[i]()
 		}
+		p.mu.Lock() // what the case has published may still be asked for
+		defer p.mu.Unlock()
 		if len(p.problems) > 0 {
 			result.Status, result.Reason = Failed, ""
 		}
