@@ -146,7 +146,7 @@ var refreshCases = []Case{
 				// The scope may be ignored (§3.3), and without one in the answer it is what was asked for (§5.1).
 				got := c.got(x)
 				if slices.Contains(got.scopes(wider), other) || slices.Contains(got.introspected(), other) {
-					p.errorf("asked for %s, the access token is for %q", wider, got.scope)
+					p.errorf("asked for %s, the access token is for %v", wider, got.scopes(wider))
 				}
 				if got.refresh != "" {
 					token = got.refresh
