@@ -12,6 +12,9 @@ import (
 // A server of somebody else's has no controls, and the suite registers its clients itself: what
 // passes with them passes without, or is not tested.
 func TestSelf_fromOutside(t *testing.T) {
+	if raced {
+		t.Skip("it says nothing about races that TestSelf does not")
+	}
 	for _, profile := range []string{"everything", "mcp"} {
 		t.Run(profile, func(t *testing.T) {
 			target := start(t, "memory", profile).Target()

@@ -104,11 +104,15 @@ func (d *device) clicked(b *browser, decision Decision) *exchange {
 }
 
 func (d *device) answered(b *browser, address, code string, decision Decision) *exchange {
-	p := d.c.p
 	if b.real != nil {
-		p.notTested("it takes the suite's own browser to type user codes")
+		d.c.p.notTested("it takes the suite's own browser to type user codes")
 	}
-	x, done := b.open(address), false
+	return d.goesOn(b, b.open(address), code, decision)
+}
+
+// goesOn has a user answer a page and what follows.
+func (d *device) goesOn(b *browser, x *exchange, code string, decision Decision) *exchange {
+	p, done := d.c.p, false
 	for range mostSteps {
 		if to := x.location(); to != nil && x.status >= 300 && x.status < 400 {
 			x = b.open(to.String())
@@ -121,15 +125,13 @@ func (d *device) answered(b *browser, address, code string, decision Decision) *
 		switch {
 		case types && (done || code == ""):
 			return x
+		case submitsItself(x) != nil:
+			next = submitsItself(x)
 		case types:
 			done = true
 		default:
-			person := p.run.target.Person
-			if person == nil {
-				person = FillForms
-			}
 			var err error
-			if next, err = person(x.page(), b.user, decision); err != nil {
+			if next, err = b.person()(x.page(), b.user, decision); err != nil {
 				p.failf("%s: the page cannot be answered: %v", x.what(), err)
 			}
 		}
@@ -140,6 +142,22 @@ func (d *device) answered(b *browser, address, code string, decision Decision) *
 	}
 	p.failf("after %d pages and redirects there is no end to it: see Target.Users and Target.Person", mostSteps)
 	return nil
+}
+
+var submitsByScript = regexp.MustCompile(`(?i)\.submit\s*\(`)
+
+// submitsItself is the request of a form that a page's script sends as soon as it is shown, with
+// nothing in it to fill in or press; nil for other pages.
+func submitsItself(x *exchange) *http.Request {
+	forms := formsIn(string(x.body))
+	if len(forms) != 1 || len(forms[0].fields) > 0 || len(forms[0].buttons) > 0 || !submitsByScript.Match(x.body) {
+		return nil
+	}
+	next, err := forms[0].submission(x.request.URL, forms[0].hidden)
+	if err != nil {
+		return nil
+	}
+	return next
 }
 
 // typing is the request that submits the form in which a code is typed; types is false for a
@@ -169,21 +187,30 @@ func typing(page *Page, code string) (next *http.Request, types bool) {
 	return nil, false
 }
 
-// decides tells whether a page asks the user to decide: it has a form, and none for a code or a
-// password.
-func decides(x *exchange) bool {
+// decides tells whether a page asks the user to decide: there is something with which to allow it,
+// and nothing for a user who only signs in.
+func (b *browser) decides(x *exchange) bool {
 	if _, types := typing(x.page(), ""); types || x.status != http.StatusOK {
 		return false
 	}
-	return slices.ContainsFunc(formsIn(string(x.body)), func(f webForm) bool {
-		return !slices.ContainsFunc(f.fields, func(one field) bool { return one.kind == "password" })
-	})
+	person := b.person()
+	allows, err := person(x.page(), b.user, Allow)
+	stays, _ := person(x.page(), b.user, Stay)
+	return err == nil && allows != nil && stays == nil
+}
+
+// person is who sits at the browser.
+func (b *browser) person() Person {
+	if p := b.p.run.target.Person; p != nil {
+		return p
+	}
+	return FillForms
 }
 
 // asked has the user come as far as the page that asks for the decision.
 func (d *device) asked(b *browser) *exchange {
 	x := d.typed(b, d.userCode, Stay)
-	if !decides(x) {
+	if !b.decides(x) {
 		d.c.p.failf("%s: after the user code was typed, the page does not ask the user to decide: status %d", x.what(), x.status)
 	}
 	return x
@@ -191,11 +218,7 @@ func (d *device) asked(b *browser) *exchange {
 
 // decide submits what the user decides on a page.
 func (b *browser) decide(page *exchange, decision Decision, changes ...sending) *exchange {
-	person := b.p.run.target.Person
-	if person == nil {
-		person = FillForms
-	}
-	next, err := person(page.page(), b.user, decision)
+	next, err := b.person()(page.page(), b.user, decision)
 	if err != nil || next == nil {
 		b.p.failf("%s: the page cannot be answered: %v", page.what(), err)
 	}

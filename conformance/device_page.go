@@ -18,7 +18,8 @@ var devicePageCases = []Case{
 		alone:   true,
 		run: func(p *probe) {
 			d := p.deviceClient().device()
-			if x := d.typed(p.browser(), d.another(), Allow); decides(x) {
+			b := p.browser()
+			if x := d.typed(b, d.another(), Allow); b.decides(x) {
 				p.errorf("the page asks the user to decide")
 			}
 			d.wantWaiting()
@@ -40,7 +41,7 @@ var devicePageCases = []Case{
 				d.typed(p.browser(), d.userCode, decision)
 				b := p.browserOf(1)
 				spent := d.typed(b, d.userCode, Allow)
-				if decides(spent) {
+				if b.decides(spent) {
 					p.errorf("the page asks a second user to decide")
 				}
 				unknown := d.typed(b, d.another(), Allow)
@@ -83,10 +84,10 @@ var devicePageCases = []Case{
 			b := p.browser()
 			page := d.clicked(b, Stay)
 			d.wantWaiting()
-			if !decides(page) {
+			if !b.decides(page) {
 				p.failf("%s: the page does not ask the user to decide: status %d", page.what(), page.status)
 			}
-			b.decide(page, Allow)
+			d.goesOn(b, b.decide(page, Allow), "", Allow)
 			d.tokens()
 		},
 	},
@@ -123,23 +124,21 @@ var devicePageCases = []Case{
 	},
 	{
 		ID: "device-decision-of-another-browser", Spec: "RFC 9700", Section: "4.7", Level: Must,
-		Request: "the form that asks the user is submitted from another browser, where somebody else is signed in, and from another site",
+		Request: "another site has the form that asks somebody else about a device, and has the browser of a user send it who is signed in",
 		Want:    "no tokens for the device; from the user's own page there are",
 		Attacks: []string{"U1", "U3"},
 		Needs:   []Feature{devices},
 		run: func(p *probe) {
 			c := p.deviceClient()
-			d := c.device()
 			b, attacker := p.browser(), p.browserOf(1)
-			page := d.asked(b)
-			c.device().asked(attacker) // signs in
-			attacker.decide(page, Allow)
-			d.wantWaiting()
-			b.decide(page, Allow, header("Origin", "https://evil.example"), header("Sec-Fetch-Site", "cross-site"))
-			d.wantWaiting()
-			d.asked(b)
-			d.typed(b, d.userCode, Allow)
+			d := c.device()
+			d.goesOn(b, b.decide(d.asked(b), Allow), "", Allow)
 			d.tokens()
+			for _, from := range fromElsewhere {
+				d = c.device()
+				b.decide(d.asked(attacker), Allow, from...)
+				d.poll().wantError(400, "authorization_pending", "slow_down", "access_denied", "expired_token")
+			}
 		},
 	},
 	{
@@ -214,7 +213,7 @@ var devicePageCases = []Case{
 				if x.status == http.StatusTooManyRequests || time.Since(begun) > time.Minute {
 					return
 				}
-				if decides(x) {
+				if b.decides(x) {
 					p.failf("a code that is not the device's is taken")
 				}
 			}

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"crypto/tls"
 	"net/http"
 	"strings"
 	"sync"
@@ -9,6 +10,10 @@ import (
 // Documents is a place on the web at which the suite publishes what clients publish. Whoever
 // runs the suite serves it, as a handler, under an https origin that the server can reach.
 type Documents struct {
+	// TLS has a certificate for localhost and 127.0.0.1 that the server trusts, for cases about
+	// servers that go to their own machine. Nil where there is none.
+	TLS *tls.Config
+
 	origin string
 
 	mu       sync.Mutex

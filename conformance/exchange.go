@@ -119,7 +119,7 @@ func (p *probe) postJSON(method, address string, value any, changes ...sending) 
 // answered fails the case unless there was an answer.
 func (x *exchange) answered() *exchange {
 	if x.err != nil {
-		x.p.failf("%s %s: no answer: %v", x.request.Method, x.request.URL.Redacted(), x.err)
+		x.p.failBasic(x.basic(), "%s %s: no answer: %v", x.request.Method, x.request.URL.Redacted(), x.err)
 	}
 	return x
 }

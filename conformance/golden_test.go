@@ -22,6 +22,9 @@ const goldenFolder = "testdata/errors"
 // those who support them go by them. go test ./conformance -run TestErrors_golden -update takes
 // what there is now; the difference then shows what has changed for clients.
 func TestErrors_golden(t *testing.T) {
+	if raced {
+		t.Skip("it says nothing about races that TestSelf does not")
+	}
 	site := start(t, "memory", "everything")
 	report, err := conformance.Check(t.Context(), site.Target(), conformance.Options{KeepAll: true})
 	if err != nil {

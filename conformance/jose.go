@@ -127,7 +127,7 @@ var serverAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS
 
 // verified are the claims of a JWT that the server has signed, and its header.
 func (p *probe) verified(jwt string) (head map[string]any, body claims) {
-	signed, err := jose.ParseSigned(jwt, serverAlgorithms)
+	signed, err := jose.ParseSignedCompact(jwt, serverAlgorithms)
 	if err != nil {
 		p.failf("no signed JWT: %v", err)
 	}

@@ -68,7 +68,7 @@ func (p *probe) toServer(text string) string {
 
 // opened is what an answer holds that is encrypted to the client's second key, and whether it is.
 func (c *client) opened(compact string) string {
-	object, err := jose.ParseEncrypted(compact, agreements, encryptions)
+	object, err := jose.ParseEncryptedCompact(compact, agreements, encryptions)
 	if err != nil {
 		c.p.failf("the answer is not encrypted as the client has registered: %v", err)
 	}

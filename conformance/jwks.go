@@ -110,11 +110,11 @@ var keyCases = []Case{
 	{
 		ID: "jwks-cacheable", Spec: "OpenID Connect Core", Section: "10.1.1", Level: Should,
 		Request: "the keys at jwks_uri",
-		Want:    "an answer that may be kept for a while: every client and resource server asks for it",
+		Want:    "an answer that caches may keep: every client and resource server asks for it",
 		Attacks: []string{"L9"},
 		Needs:   []Feature{has("jwks_uri")},
 		run: func(p *probe) {
-			if control := strings.ToLower(p.get(p.endpoint("jwks_uri")).header.Get("Cache-Control")); strings.Contains(control, "no-store") || control == "" {
+			if control := strings.ToLower(p.get(p.endpoint("jwks_uri")).header.Get("Cache-Control")); strings.Contains(control, "no-store") || strings.Contains(control, "private") {
 				p.failf("Cache-Control is %q", control)
 			}
 		},

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -23,8 +22,6 @@ var secretNames = map[string]bool{
 	"user_code": true, "auth_req_id": true, "request_uri": true, "registration_access_token": true, "password": true,
 	"interaction": true, "csrf": true, "csrf_token": true, "logout_token": true, "client_notification_token": true, "login_hint_token": true,
 }
-
-var hiddenField = regexp.MustCompile(`(?i)<input[^>]*\btype=["']?hidden["']?[^>]*>`)
 
 // masker knows what to show instead of each secret: the name of its kind and a number, the
 // same for the same secret, so that a reader sees where one comes back.

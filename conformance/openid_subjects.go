@@ -172,7 +172,7 @@ func (p *probe) eachEncryption(kind string, try func(c *client, enc string)) {
 // opened decrypts what the server has encrypted to the client, with its second key.
 func (p *probe) opened(c *client, jwe, enc string) string {
 	key := c.keys.Keys[1]
-	encrypted, err := jose.ParseEncrypted(jwe, []jose.KeyAlgorithm{jose.KeyAlgorithm(key.Algorithm)}, []jose.ContentEncryption{jose.ContentEncryption(enc)})
+	encrypted, err := jose.ParseEncryptedCompact(jwe, []jose.KeyAlgorithm{jose.KeyAlgorithm(key.Algorithm)}, []jose.ContentEncryption{jose.ContentEncryption(enc)})
 	if err != nil {
 		p.failf("what should be encrypted with %s and %s is not: %v", key.Algorithm, enc, err)
 	}

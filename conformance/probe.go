@@ -27,9 +27,11 @@ type probe struct {
 	made      map[string]int // how many names of each kind were made
 	cleanup   []func()
 
-	troubled atomic.Bool // the case has broken something of the server's on purpose
-	rsa      *jose.JSONWebKey
-	taken    []string // the clients that the case got of those the suite was given
+	troubled    atomic.Bool // the case has broken something of the server's on purpose
+	basicFailed atomic.Bool // the good request has failed that the case is about
+
+	rsa   *jose.JSONWebKey
+	taken []string // the clients that the case got of those the suite was given
 }
 
 // ended is what a case panics with that ends before its last line.

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -189,32 +188,6 @@ var tokenCases = []Case{
 				case x.status != http.StatusRequestEntityTooLarge:
 					x.wantError(400, "invalid_scope", "invalid_request")
 				}
-			}
-		},
-	},
-	{
-		ID: "token-other-encodings-refused", Spec: "RFC 6749", Section: "B", Level: Should,
-		Request: "token requests as JSON, as text/plain, as a multipart form, and as a form of no type at all",
-		Want:    "a refusal",
-		Attacks: []string{"A23", "D16"},
-		Needs:   []Feature{ownTokens},
-		run: func(p *probe) {
-			c := p.client(servicing())
-			c.own()
-			form := url.Values{"grant_type": {"client_credentials"}}
-			changes := c.authenticate(form)
-			var parts, members []string
-			for _, name := range slices.Sorted(keys(form)) {
-				parts = append(parts, "--edge\r\nContent-Disposition: form-data; name=\""+name+"\"\r\n\r\n"+form.Get(name)+"\r\n")
-				members = append(members, fmt.Sprintf("%q:%q", name, form.Get(name)))
-			}
-			for _, one := range []struct{ kind, body string }{
-				{"application/json", "{" + strings.Join(members, ",") + "}"},
-				{"text/plain", form.Encode()},
-				{"multipart/form-data; boundary=edge", strings.Join(parts, "") + "--edge--\r\n"},
-				{"", form.Encode()},
-			} {
-				p.sendWith(c.http, http.MethodPost, c.at("token_endpoint"), strings.NewReader(one.body), append(slices.Clone(changes), header("Content-Type", one.kind))...).answered().wantRefused()
 			}
 		},
 	},

@@ -40,7 +40,7 @@ func (x *exchange) known() bool {
 // wantKnown fails the case unless the client was authenticated.
 func (x *exchange) wantKnown(with string) *exchange {
 	if !x.known() {
-		x.p.failf("with %s the client is not authenticated: status %d, error %q: %s", with, x.status, x.text("error"), x.text("error_description"))
+		x.p.failBasic("assertion-private-key", "with %s the client is not authenticated: status %d, error %q: %s", with, x.status, x.text("error"), x.text("error_description"))
 	}
 	return x
 }
@@ -194,14 +194,25 @@ var assertionCases = []Case{
 	{
 		ID: "assertion-far-expiry", Spec: "RFC 7523", Section: "3", Level: Should,
 		Request: "assertions that expire in ten years, and beyond all dates",
-		Want:    "invalid_client: until then whoever finds one could use it, or the server would have to remember it",
+		Want:    "invalid_client; or the server remembers that one was used, also a day later",
 		Attacks: []string{"E5"},
 		Needs:   []Feature{byKey},
+		alone:   true,
 		run: func(p *probe) {
-			p.keyed().refuses(map[string]claims{
-				"an exp in ten years":     {"exp": p.now().AddDate(10, 0, 0).Unix()},
-				"an exp beyond all dates": {"exp": 1e300},
-			})
+			c := p.keyed()
+			c.identified().wantKnown("a good assertion")
+			if x := c.trying(func() string { return c.assertion(claims{"exp": 1e300}) }); !x.known() {
+				x.wantUnknown("an exp beyond all dates")
+			}
+			once := c.assertion(claims{"exp": p.now().AddDate(10, 0, 0).Unix()})
+			again := func() *exchange { return c.trying(func() string { return once }) }
+			if x := again(); !x.known() {
+				x.wantUnknown("an exp in ten years")
+				return
+			}
+			again().wantUnknown("an exp in ten years, a second time")
+			p.advance(25 * time.Hour)
+			again().wantUnknown("an exp in ten years, a day later")
 		},
 	},
 	{

@@ -35,7 +35,7 @@ var pkceCases = []Case{
 		},
 	},
 	{
-		ID: "pkce-public-client-without-challenge", Spec: "RFC 9700", Section: "2.1.1", Level: Must,
+		ID: "pkce-public-client-without-challenge", Spec: "OAuth 2.1 (draft)", Section: "4.1.2.1", Level: Must,
 		Request: "a public client sends an authorization request without code_challenge",
 		Want:    "invalid_request",
 		Attacks: []string{"C7"},
@@ -80,32 +80,6 @@ var pkceCases = []Case{
 			for _, n := range []int{43, 128} {
 				c.proofOf(unreserved[:20] + random(96)[:n-20]).tokens()
 				c.proofOf((unreserved + unreserved)[len(unreserved)*2-n:]).tokens()
-			}
-		},
-	},
-	{
-		ID: "pkce-verifier-length", Spec: "RFC 7636", Section: "4.1", Level: Should,
-		Request: "verifiers of 42 and of 129 characters, which fit their challenges",
-		Want:    "invalid_grant",
-		Attacks: []string{"C12"},
-		Needs:   []Feature{codeFlow},
-		run: func(p *probe) {
-			c := p.client()
-			for _, n := range []int{1, 42, 129} {
-				c.proofOf(random(128)[:n]).redeem().wantError(400, "invalid_grant", "invalid_request")
-			}
-		},
-	},
-	{
-		ID: "pkce-verifier-alphabet", Spec: "RFC 7636", Section: "4.1", Level: Should,
-		Request: "verifiers with padding, spaces, a slash, letters beyond ASCII, which fit their challenges",
-		Want:    "invalid_grant",
-		Attacks: []string{"C12"},
-		Needs:   []Feature{codeFlow},
-		run: func(p *probe) {
-			c := p.client()
-			for _, odd := range []string{"=", " ", "/", "+", "é", "%41"} {
-				c.proofOf(random(32)+odd).redeem().wantError(400, "invalid_grant", "invalid_request")
 			}
 		},
 	},
@@ -165,14 +139,14 @@ var pkceCases = []Case{
 	},
 	{
 		ID: "pkce-challenge-form", Spec: "RFC 7636", Section: "4.2", Level: Should,
-		Request: "challenges that no S256 makes: empty, too short, too long, with padding, in hexadecimal, with + and /",
-		Want:    "invalid_request",
+		Request: "challenges that are none: shorter than 43 characters, longer than 128, with padding, with + and /, with a space",
+		Want:    "invalid_request; what could be the challenge of another method is not asked about",
 		Attacks: []string{"C12"},
 		Needs:   []Feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			good := challengeOf(random(32))
-			for _, wrong := range []string{"", "a", good[:42], good + "A", good + "=", strings.Repeat("0a", 32), "+/" + good[2:], good[:42] + " "} {
+			for _, wrong := range []string{"a", good[:42], strings.Repeat("a", 129), good + "=", "+/" + good[2:], good[:42] + " "} {
 				c.try(set("code_challenge", wrong)).wantError("invalid_request")
 			}
 		},

@@ -65,7 +65,12 @@ var metadataCases = []Case{
 		Want:    "the metadata, which a client that knows no OpenID Connect looks for there",
 		Needs:   []Feature{published},
 		run: func(p *probe) {
-			p.get(wellKnown(p.run.target.Issuer, "oauth-authorization-server", true)).wantJSON()
+			inserted, appended := wellKnown(p.run.target.Issuer, "oauth-authorization-server", true), wellKnown(p.run.target.Issuer, "oauth-authorization-server", false)
+			x := p.get(inserted)
+			if x.status == http.StatusNotFound && (inserted == appended || p.get(appended).status != http.StatusOK) {
+				p.notOffered("the server publishes its metadata by OpenID Connect Discovery alone")
+			}
+			x.wantJSON()
 		},
 	},
 	{

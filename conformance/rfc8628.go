@@ -90,7 +90,9 @@ var deviceCases = []Case{
 		run: func(p *probe) {
 			d := p.deviceClient().device()
 			d.poll().wantError(400, "authorization_pending")
-			d.poll().wantError(400, "slow_down")
+			if d.poll().wantError(400, "authorization_pending", "slow_down").text("error") != "slow_down" {
+				p.notOffered("the server does not tell devices to slow down")
+			}
 			p.advance(d.interval() + time.Second)
 			d.poll().wantError(400, "slow_down")
 			p.advance(d.interval() + 15*time.Second)
@@ -108,7 +110,8 @@ var deviceCases = []Case{
 			d := p.deviceClient().device()
 			p.advance(d.lifetime() + 2*time.Second)
 			d.poll().wantError(400, "expired_token", "invalid_grant")
-			if x := d.typed(p.browser(), d.userCode, Allow); decides(x) {
+			b := p.browser()
+			if x := d.typed(b, d.userCode, Allow); b.decides(x) {
 				p.errorf("the page asks the user to decide about a code that has expired")
 			}
 			d.poll().wantError(400, "expired_token", "invalid_grant")

@@ -100,7 +100,8 @@ var resourceIndicatorCases = []Case{
 			one, other := p.twoResources()
 			c := p.client()
 			c.twoAuthorized(one, other)
-			t := c.lastingTokens(set("resource", one, other))
+			// Tokens at first for one, since a server may issue none for two at once (§2.2).
+			t := c.lastingTokensBy([]edit{set("resource", one)}, set("resource", one, other)).wantAudience(one, other)
 			t = c.got(c.refreshed(t.refresh, set("resource", other))).wantAudience(other, one).succeeding(t)
 			c.got(c.refreshed(t.refresh, set("resource", one))).wantAudience(one, other)
 		},

@@ -30,6 +30,9 @@ type Options struct {
 	Progress func(Result)
 }
 
+// caseTime is how long a case may take.
+const caseTime = 2 * time.Minute
+
 // running is one run against one target.
 type running struct {
 	target   *Target
@@ -42,6 +45,7 @@ type running struct {
 
 	mu      sync.Mutex
 	watched map[string]*watching
+	basics  map[string]func() bool // whether good requests fail, by the case that is about them
 }
 
 // watching is what a case has seen that watches all others.
@@ -107,7 +111,7 @@ func (r *running) observe(during *Case, x *exchange) {
 // one runs a case.
 func (r *running) one(ctx context.Context, c *Case) Result {
 	if c.watch == nil {
-		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+		ctx, cancel := context.WithTimeout(ctx, caseTime)
 		defer cancel()
 		return (&probe{ctx: ctx, run: r, c: c}).do()
 	}

@@ -45,7 +45,9 @@ func (o *outcome) tokens(edits ...edit) *tokens { return o.a.c.got(o.redeem(edit
 
 // got reads a token response (RFC 6749 §5.1), which it must be.
 func (c *client) got(x *exchange) *tokens {
-	x.wantJSON()
+	if x.status != http.StatusOK || x.member == nil {
+		c.p.failBasic(x.basic(), "%s: no tokens: status %d, error %q: %s", x.what(), x.status, x.text("error"), x.text("error_description"))
+	}
 	t := &tokens{exchange: x, c: c, access: x.text("access_token"), refresh: x.text("refresh_token"), id: x.text("id_token"), kind: x.text("token_type"), scope: x.text("scope")}
 	if t.access == "" || t.kind == "" {
 		c.p.failf("%s: the answer has no access_token or no token_type", x.what())
@@ -57,7 +59,10 @@ func (c *client) got(x *exchange) *tokens {
 func (c *client) tokens(edits ...edit) *tokens { return c.authorize(edits...).tokens() }
 
 // lastingTokens are tokens with a refresh token, by asking in the ways that servers want to be asked.
-func (c *client) lastingTokens(edits ...edit) *tokens {
+func (c *client) lastingTokens(edits ...edit) *tokens { return c.lastingTokensBy(nil, edits...) }
+
+// lastingTokensBy are such tokens, by a token request with these changes.
+func (c *client) lastingTokensBy(redeeming []edit, edits ...edit) *tokens {
 	p := c.p
 	if missing := refreshing(p.run); missing != "" {
 		p.notOffered("%s", missing)
@@ -69,7 +74,7 @@ func (c *client) lastingTokens(edits ...edit) *tokens {
 			v.Set("prompt", "consent")
 		})
 	}
-	t := c.tokens(ask...)
+	t := c.authorize(ask...).tokens(redeeming...)
 	if t.refresh == "" {
 		p.notTested("the token response has no refresh_token, with scope %q", t.scope)
 	}

@@ -20,7 +20,10 @@ var assertionMutants = []Mutant{
 	},
 	{
 		Name: "assertion-for-ever", Case: "assertion-far-expiry",
-		Edits: []Edit{{"authz/foreign_jwt.go", `case c.ExpiresAt.After(latest.Add(most)):`, `case false:`}},
+		Edits: []Edit{
+			{"authz/foreign_jwt.go", `case c.ExpiresAt.After(latest.Add(most)):`, `case most < 0:`},
+			{"authz/client_assertion.go", `t.claims.ExpiresAt.Time, assertionWindow, now)`, `now.Add(time.Minute), assertionWindow, now)`},
+		},
 	},
 	{
 		Name: "assertion-beside-another-client-id", Case: "assertion-client-id-of-another",
@@ -55,8 +58,8 @@ var assertionMutants = []Mutant{
 		Edits: []Edit{{"authz/foreign_jwt.go", `for _, extension := range []string{"crit", "b64"} {`, `for _, extension := range []string{} {`}},
 	},
 	{
-		Name: "jwt-of-any-type", Case: "jwt-of-another-type",
-		Edits: []Edit{{"authz/client_assertion.go", `if !slices.Contains([]string{"", "jwt", "client-authentication+jwt"}, t.typ) {`, `if false {`}},
+		Name: "jwt-of-an-access-token", Case: "jwt-of-another-type",
+		Edits: []Edit{{"authz/client_assertion.go", `if !slices.Contains([]string{"", "jwt", "client-authentication+jwt"}, t.typ) {`, `if !slices.Contains([]string{"", "jwt", "client-authentication+jwt", "at+jwt"}, t.typ) {`}},
 	},
 	{
 		Name: "jwt-grant-for-another-server", Case: "jwt-bearer-claims",
@@ -76,7 +79,7 @@ var assertionMutants = []Mutant{
 	},
 	{
 		Name: "fetch-from-own-network", Case: "guard-client-keys", Profile: "guarded",
-		Edits: []Edit{{"authz/internal/fetch/fetch.go", `dialer := &net.Dialer{Timeout: timeout, Control: guard.Safe}`, "dialer := &net.Dialer{Timeout: timeout}\n\t_ = guard"}},
+		Edits: []Edit{{"authz/internal/fetch/fetch.go", `dialer := &net.Dialer{Timeout: timeout, Control: guard.Safe}`, "dialer := &net.Dialer{Timeout: timeout}\n\t_ = guard"}, {"authz/internal/fetch/fetch.go", "\t\tTLSHandshakeTimeout:    timeout,\n", "\t\tTLSHandshakeTimeout:    timeout,\n\t\tTLSClientConfig:        &tls.Config{InsecureSkipVerify: true},\n"}, {"authz/internal/fetch/fetch.go", "import (\n", "import (\n\t\"crypto/tls\"\n"}},
 	},
 	{
 		Name: "fetch-follows-redirects", Case: "client-keys-bounded",

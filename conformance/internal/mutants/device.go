@@ -36,7 +36,12 @@ var deviceMutants = []Mutant{
 	},
 	{
 		Name: "device-decided-from-another-site", Case: "device-decision-of-another-browser",
-		Edits: []Edit{{"handlers/device.go", "if crossSite(r, e.origin) {", `if crossSite(r, e.origin) && r.Host == "" {`}},
+		// What the form has is bound to a browser and to a user besides.
+		Edits: []Edit{
+			{"handlers/device.go", "if crossSite(r, e.origin) {", `if crossSite(r, e.origin) && r.Host == "" {`},
+			{"authz/consent.go", "case subtle.ConstantTimeCompare(sum[:], state.Browser) != 1:", "case subtle.ConstantTimeCompare(sum[:], state.Browser) > 1:"},
+			{"authz/device_page.go", "if user.Subject != state.Subject {", `if state.Subject == "" {`},
+		},
 	},
 	{
 		Name: "backchannel-takes-several-hints", Case: "ciba-one-hint",

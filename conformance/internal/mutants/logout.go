@@ -22,7 +22,12 @@ var logoutMutants = []Mutant{
 	},
 	{
 		Name: "logout-agreed-anywhere", Case: "logout-agreed-elsewhere",
-		Edits: []Edit{{"handlers/logout.go", `if crossSite(r, e.origin) {`, `if crossSite(r, e.origin) && false {`}},
+		// What the form has is bound to a browser and to a user besides.
+		Edits: []Edit{
+			{"handlers/logout.go", `if crossSite(r, e.origin) {`, `if crossSite(r, e.origin) && false {`},
+			{"authz/consent.go", "case subtle.ConstantTimeCompare(sum[:], state.Browser) != 1:", "case subtle.ConstantTimeCompare(sum[:], state.Browser) > 1:"},
+			{"authz/logout.go", "case user.Subject != state.Subject:", `case state.Subject == "":`},
+		},
 	},
 	{
 		Name: "logout-token-without-event", Case: "backchannel-logout-token",

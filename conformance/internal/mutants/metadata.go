@@ -11,10 +11,6 @@ var metadataMutants = []Mutant{
 		Edits: []Edit{{"authz/server.go", "s.config.registrableGrantTypes(),", `append(s.config.registrableGrantTypes(), "password"),`}},
 	},
 	{
-		Name: "metadata-hides-a-grant", Case: "metadata-other-grants-refused",
-		Edits: []Edit{{"authz/server.go", "s.config.registrableGrantTypes(),", `slices.DeleteFunc(slices.Clone(s.config.registrableGrantTypes()), func(g string) bool { return g == grantDeviceCode }),`}},
-	},
-	{
 		Name: "metadata-as-text", Case: "metadata-content-type",
 		Edits: []Edit{{"handlers/metadata.go", `e.publish(w, r, "application/json", e.as.Metadata())`, `e.publish(w, r, "application/octet-stream+json", e.as.Metadata())`}},
 	},

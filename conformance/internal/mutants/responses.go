@@ -50,7 +50,8 @@ var responseMutants = []Mutant{
 	{
 		Name: "authorize-unknown-client-authenticates", Case: "authorize-unknown-client",
 		Edits: []Edit{{"authz/authorization.go", `		return failed(invalidRequest, "client_unknown", "The application that sent you here is not known to this server.").`,
-			"		e := failed(invalidRequest, \"client_unknown\", \"The application that sent you here is not known to this server.\")\n		e.Status = 401\n		return e."}},
+			"		e := failed(invalidRequest, \"client_unknown\", \"The application that sent you here is not known to this server.\")\n		e.Status = 401\n		return e."},
+			{"handlers/error_page.go", "\tpage := &ErrorPage{", "\tif refused.Status == 401 {\n\t\tw.Header().Set(\"WWW-Authenticate\", \"Basic\")\n\t}\n\tpage := &ErrorPage{"}},
 	},
 	{
 		Name: "authorize-takes-repeated", Case: "authorize-parameter-repeated",

@@ -14,10 +14,6 @@ var tokenMutants = []Mutant{
 		},
 	},
 	{
-		Name: "token-any-content-type", Case: "token-other-encodings-refused",
-		Edits: []Edit{{"handlers/form.go", "if err != nil || mediaType != form {", `if err != nil && mediaType != "" {`}},
-	},
-	{
 		Name: "token-response-cacheable", Case: "token-response-form",
 		Edits: []Edit{{"handlers/endpoint.go", `[]string{"no-store"} `, `[]string{"private"} `}},
 	},

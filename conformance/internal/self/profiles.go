@@ -22,8 +22,11 @@ var scopes = authz.Scopes{
 
 var openIDScopes = authz.Scopes{"openid": "Know who you are", "profile": "Know your name", "email": "Know your address"}
 
-// Profiles are the names of the configurations that the suite is run against.
-func Profiles() []string { return slices.Sorted(maps.Keys(profiles)) }
+// Profiles are the names of the configurations that the whole suite is run against. There is also
+// guarded, for the cases of its name.
+func Profiles() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(profiles)), func(name string) bool { return guardedProfiles[name] })
+}
 
 // guardedProfiles are those in which the server fetches with the library's own client, which goes
 // to public addresses only: not even to the suite's documents.

@@ -69,6 +69,7 @@ func newWeb() (*web, error) {
 	}
 	w.at = l.Addr().String()
 	w.server = &http.Server{Handler: w.documents, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{leafDER}, PrivateKey: key}}}}
+	w.documents.TLS = w.server.TLSConfig.Clone()
 	go func() { _ = w.server.ServeTLS(l, "", "") }() // ends with close
 	return w, nil
 }
