@@ -390,25 +390,3 @@ var refreshCases = []Case{
 		},
 	},
 }
-
-// rotated uses the refresh token, whose successor must be another; where there is none, the
-// case has nothing to say.
-func (c *client) rotated(t *tokens) *tokens {
-	next := c.got(c.refreshed(t.refresh))
-	if next.refresh == "" || next.refresh == t.refresh {
-		c.p.notOffered("refresh tokens are not rotated")
-	}
-	return next
-}
-
-// introspected are the scopes that introspection knows of, nil where the client cannot ask.
-func (t *tokens) introspected() []string {
-	if introspecting(t.c.p.run) != "" || t.c.way() == "none" {
-		return nil
-	}
-	x := t.c.introspect(t.access)
-	if active, _ := x.member["active"].(bool); !active {
-		return nil
-	}
-	return strings.Fields(x.text("scope"))
-}
