@@ -146,7 +146,7 @@ var refreshCases = []Case{
 				// The scope may be ignored (§3.3), and without one in the answer it is what was asked for (§5.1).
 				got := c.got(x)
 				if slices.Contains(got.scopes(wider), other) || slices.Contains(got.introspected(), other) {
-					p.errorf("asked for %s, the access token is for %q", wider, got.scope)
+					p.errorf("asked for %s, the access token is for %v", wider, got.scopes(wider))
 				}
 				if got.refresh != "" {
 					token = got.refresh
@@ -389,26 +389,4 @@ var refreshCases = []Case{
 			wrong.present(http.MethodGet, p.run.target.Resource).wantRefused()
 		},
 	},
-}
-
-// rotated uses the refresh token, whose successor must be another; where there is none, the
-// case has nothing to say.
-func (c *client) rotated(t *tokens) *tokens {
-	next := c.got(c.refreshed(t.refresh))
-	if next.refresh == "" || next.refresh == t.refresh {
-		c.p.notOffered("refresh tokens are not rotated")
-	}
-	return next
-}
-
-// introspected are the scopes that introspection knows of, nil where the client cannot ask.
-func (t *tokens) introspected() []string {
-	if introspecting(t.c.p.run) != "" || t.c.way() == "none" {
-		return nil
-	}
-	x := t.c.introspect(t.access)
-	if active, _ := x.member["active"].(bool); !active {
-		return nil
-	}
-	return strings.Fields(x.text("scope"))
 }

@@ -3,6 +3,7 @@ package conformance
 import (
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // tokens are what a client got of the token endpoint.
@@ -173,4 +174,26 @@ func (t *tokens) wantAlive(after string) {
 	if !t.alive() {
 		t.c.p.failf("the access token is dead after %s", after)
 	}
+}
+
+// rotated uses the refresh token, whose successor must be another; where there is none, the
+// case has nothing to say.
+func (c *client) rotated(t *tokens) *tokens {
+	next := c.got(c.refreshed(t.refresh))
+	if next.refresh == "" || next.refresh == t.refresh {
+		c.p.notOffered("refresh tokens are not rotated")
+	}
+	return next
+}
+
+// introspected are the scopes that introspection knows of, nil where the client cannot ask.
+func (t *tokens) introspected() []string {
+	if introspecting(t.c.p.run) != "" || t.c.way() == "none" {
+		return nil
+	}
+	x := t.c.introspect(t.access)
+	if active, _ := x.member["active"].(bool); !active {
+		return nil
+	}
+	return strings.Fields(x.text("scope"))
 }
