@@ -193,7 +193,7 @@ var pushedCases = []Case{
 			a.referred(p.browser(), uri).wantCode().tokens()
 			for _, wrong := range []edit{set("client_id", other.ID), set("client_id", p.name("client_id")), del("client_id")} {
 				a, uri = c.pushed() // each anew, for one that was tried may be used up
-				a.anywhere().referred(p.browser(), uri, wrong).wantRefused()
+				a.referred(p.browser(), uri, wrong).wantRefused()
 			}
 		},
 	},
