@@ -221,12 +221,12 @@ func (o *outcome) wantCode() *outcome {
 	p := o.a.c.p
 	switch {
 	case o.pushed != nil:
-		p.failBasic(basicFlow, "the pushed request is refused: status %d, %q: %s", o.pushed.status, o.pushed.text("error"), o.pushed.text("error_description"))
+		p.failBasic(o.basic(), "the pushed request is refused: status %d, %q: %s", o.pushed.status, o.pushed.text("error"), o.pushed.text("error_description"))
 	case o.params == nil:
-		p.failBasic(basicFlow, "the client gets no answer: the browser stays at %s", o.stays())
+		p.failBasic(o.basic(), "the client gets no answer: the browser stays at %s", o.stays())
 	}
 	if o.code() == "" {
-		p.failBasic(basicFlow, "the client gets no code but %q: %s", o.params.Get("error"), o.params.Get("error_description"))
+		p.failBasic(o.basic(), "the client gets no code but %q: %s", o.params.Get("error"), o.params.Get("error_description"))
 	}
 	p.hide("code", o.code())
 	return o

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -31,6 +32,17 @@ func (x *exchange) basic() string {
 		return ""
 	}
 	return basics[form.Get("grant_type")]
+}
+
+// basic is the case about good authorization requests of this kind.
+func (o *outcome) basic() string {
+	switch sent := o.a.sent; {
+	case sent.Has("request"):
+		return "request-object-good"
+	case strings.HasPrefix(sent.Get("request_uri"), "https://"):
+		return "request-uri-good"
+	}
+	return basicFlow
 }
 
 // failBasic fails the case because a good request has failed: unless such requests fail at this

@@ -55,7 +55,10 @@ func (c *client) promptForm(edits ...edit) url.Values {
 
 // prompt is the answer to one, which must be there (CIBA Core §7.3).
 func (c *client) prompt(edits ...edit) *prompt {
-	x := c.promptRequest(edits...).wantJSON()
+	x := c.promptRequest(edits...)
+	if x.status != http.StatusOK || x.member == nil {
+		c.p.failBasic("ciba-flow", "%s: no auth_req_id: status %d, error %q: %s", x.what(), x.status, x.text("error"), x.text("error_description"))
+	}
 	if x.text("auth_req_id") == "" || x.member["expires_in"] == nil {
 		c.p.failf("%s: auth_req_id or expires_in is missing", x.what())
 	}

@@ -49,7 +49,10 @@ func (c *client) deviceRequest(edits ...edit) *exchange {
 
 // device is the answer to one, which must be there (RFC 8628 §3.2).
 func (c *client) device(edits ...edit) *device {
-	x := c.deviceRequest(edits...).wantJSON()
+	x := c.deviceRequest(edits...)
+	if x.status != http.StatusOK || x.member == nil {
+		c.p.failBasic("device-flow", "%s: no codes: status %d, error %q: %s", x.what(), x.status, x.text("error"), x.text("error_description"))
+	}
 	d := &device{exchange: x, c: c, code: x.text("device_code"), userCode: x.text("user_code")}
 	if d.code == "" || d.userCode == "" || x.text("verification_uri") == "" || d.lifetime() <= 0 {
 		c.p.failf("%s: device_code, user_code, verification_uri or expires_in is missing", x.what())

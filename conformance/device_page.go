@@ -28,7 +28,7 @@ var devicePageCases = []Case{
 		},
 	},
 	{
-		ID: "device-user-code-spent", Spec: "RFC 8628", Section: "5.1", Level: Must,
+		ID: "device-user-code-spent", Spec: "RFC 8628", Section: "5.1", Level: Should,
 		Request: "the user code is typed again, by another user, after the first has allowed the device or denied it",
 		Want:    "the page does not ask them to decide, and looks as it does for a code that never was",
 		Attacks: []string{"V1", "V6"},

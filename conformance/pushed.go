@@ -17,7 +17,10 @@ func (a *authorization) pushable() url.Values {
 // pushed pushes a good request, changed by edits.
 func (c *client) pushed(edits ...edit) (a *authorization, requestURI string) {
 	a = c.request(edits...)
-	x := c.push(a.pushable()).wantStatus(http.StatusCreated)
+	x := c.push(a.pushable())
+	if x.status != http.StatusCreated {
+		c.p.failBasic("par-good", "the pushed request is refused: status %d, %q: %s", x.status, x.text("error"), x.text("error_description"))
+	}
 	if requestURI = x.text("request_uri"); requestURI == "" {
 		c.p.failf("the answer has no request_uri")
 	}

@@ -147,7 +147,7 @@ var pkceCases = []Case{
 			c := p.client()
 			good := challengeOf(random(32))
 			for _, wrong := range []string{"a", good[:42], strings.Repeat("a", 129), good + "=", "+/" + good[2:], good[:42] + " "} {
-				c.try(set("code_challenge", wrong)).wantError("invalid_request")
+				c.try(set("code_challenge", wrong)).wantRefused("invalid_request")
 			}
 		},
 	},

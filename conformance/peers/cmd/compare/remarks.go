@@ -16,7 +16,6 @@ var fositeRemarks = map[string]string{
 	"pkce-public-client-without-challenge":        "EnforcePKCEForPublicClients, off by default, has it so",
 	"response-no-access-tokens":                   "ComposeAllEnabled has the implicit flow; fosite can be composed without",
 	"introspect-refresh-token-by-resource-server": "DisableRefreshTokenValidation, off by default, has it so",
-	"token-other-encodings-refused":               "multipart forms are taken on purpose",
 }
 
 var goOAuth2Remarks = map[string]string{
@@ -35,17 +34,14 @@ var goOAuth2Remarks = map[string]string{
 }
 
 var zitadelRemarks = map[string]string{
-	"exchange-*":                         "one cause: an opaque access token for subject_token",
-	"token-client-credentials":           "the example's storage takes the client for a user when somebody asks about the token",
-	"code-replay-revokes":                examplesStore,
-	"code-race-revokes":                  examplesStore,
-	"revoke-race":                        examplesStore,
-	"revoke-race-access-tokens":          examplesStore,
-	"device-complete-uri-asks":           scriptedPage,
-	"device-decision-of-another-browser": scriptedPage,
-	"device-one-decision":                scriptedPage,
-	"device-page-names-client":           scriptedPage,
-	"hint-other-user-asked":              "the example's own page signs in whoever comes",
+	"exchange-*":                "one cause: an opaque access token for subject_token",
+	"token-client-credentials":  "the example's storage takes the client for a user when somebody asks about the token",
+	"code-replay-revokes":       examplesStore,
+	"code-race-revokes":         examplesStore,
+	"revoke-race":               examplesStore,
+	"revoke-race-access-tokens": examplesStore,
+	"device-page-names-client":  scriptedPage,
+	"hint-other-user-asked":     "the example's own page signs in whoever comes",
 }
 
 var providerRemarks = map[string]string{
