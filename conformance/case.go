@@ -30,8 +30,8 @@ type Case struct {
 	// Attacks are the items of conformance/ATTACKS.md that the case is about.
 	Attacks []string
 
-	// Needs are what a server has to offer for the case to say anything about it.
-	Needs []Feature
+	// needs are what a server has to offer for the case to say anything about it.
+	needs []feature
 
 	// Alone says that nothing else may run meanwhile: the case moves the clock, stops the store,
 	// or counts what the whole server does.

@@ -13,7 +13,7 @@ const (
 )
 
 // backchannels are requests that ask the user on another device (CIBA Core §4).
-var backchannels Feature = func(r *running) string {
+var backchannels feature = func(r *running) string {
 	if missing := has("backchannel_authentication_endpoint")(r); missing != "" {
 		return missing
 	}
@@ -90,7 +90,7 @@ var backchannelCases = []Case{
 		ID: "ciba-flow", Spec: cibaSpec, Section: "10.1", Level: Must,
 		Request: "a client asks for a user by name, polls, the user allows it, and the client polls again",
 		Want:    "authorization_pending, and then tokens with an ID token about the user",
-		Needs:   []Feature{backchannels},
+		needs:   []feature{backchannels},
 		alone:   true,
 		run: func(p *probe) {
 			q := p.backchannelClient().prompt()
@@ -112,7 +112,7 @@ var backchannelCases = []Case{
 		ID: "ciba-denied", Spec: cibaSpec, Section: "11", Level: Must,
 		Request: "the user denies what a client asks for, and the client polls",
 		Want:    "access_denied",
-		Needs:   []Feature{backchannels},
+		needs:   []feature{backchannels},
 		alone:   true,
 		run: func(p *probe) {
 			q := p.backchannelClient().prompt()
@@ -124,7 +124,7 @@ var backchannelCases = []Case{
 		ID: "ciba-single-use", Spec: cibaSpec, Section: "10.1", Level: Must,
 		Request: "another client polls with an auth_req_id that the user has allowed, the client itself, and the client once more",
 		Want:    "invalid_grant, tokens, and invalid_grant",
-		Needs:   []Feature{backchannels},
+		needs:   []feature{backchannels},
 		alone:   true,
 		run: func(p *probe) {
 			q, stranger := p.backchannelClient().prompt(), p.backchannelClient()
@@ -142,7 +142,7 @@ var backchannelCases = []Case{
 		ID: "ciba-expired", Spec: cibaSpec, Section: "11", Level: Must,
 		Request: "a client polls after its auth_req_id has expired; another was allowed before that",
 		Want:    "expired_token both times",
-		Needs:   []Feature{backchannels},
+		needs:   []feature{backchannels},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.backchannelClient()
@@ -160,7 +160,7 @@ var backchannelCases = []Case{
 		Request: "the user allows a request, and ends all authorizations before the client polls",
 		Want:    "no tokens",
 		Attacks: []string{"C16", "F11"},
-		Needs:   []Feature{backchannels},
+		needs:   []feature{backchannels},
 		alone:   true,
 		run: func(p *probe) {
 			q := p.backchannelClient().prompt()
@@ -176,7 +176,7 @@ var backchannelCases = []Case{
 		ID: "ciba-slow-down", Spec: cibaSpec, Section: "11", Level: Should,
 		Request: "a client polls again and again without a pause",
 		Want:    "slow_down",
-		Needs:   []Feature{backchannels},
+		needs:   []feature{backchannels},
 		run: func(p *probe) {
 			q := p.backchannelClient().prompt()
 			q.poll().wantError(400, "authorization_pending")
@@ -192,7 +192,7 @@ var backchannelCases = []Case{
 		ID: "ciba-one-hint", Spec: cibaSpec, Section: "7.1", Level: Must,
 		Request: "a request has no hint, or two",
 		Want:    "invalid_request",
-		Needs:   []Feature{backchannels},
+		needs:   []feature{backchannels},
 		run: func(p *probe) {
 			c := p.backchannelClient()
 			c.prompt()
@@ -205,7 +205,7 @@ var backchannelCases = []Case{
 		ID: "ciba-openid-scope", Spec: cibaSpec, Section: "7.1", Level: Must,
 		Request: "a request has no scope, or one without openid",
 		Want:    "invalid_request or invalid_scope",
-		Needs:   []Feature{backchannels},
+		needs:   []feature{backchannels},
 		run: func(p *probe) {
 			c := p.backchannelClient()
 			c.prompt()
@@ -219,7 +219,7 @@ var backchannelCases = []Case{
 		ID: "ciba-unknown-user", Spec: cibaSpec, Section: "13", Level: Should,
 		Request: "the hint names nobody",
 		Want:    "unknown_user_id, or an auth_req_id that never leads to tokens, if the server would rather not tell",
-		Needs:   []Feature{backchannels},
+		needs:   []feature{backchannels},
 		run: func(p *probe) {
 			c := p.backchannelClient()
 			c.prompt()
@@ -235,7 +235,7 @@ var backchannelCases = []Case{
 		ID: "ciba-client-authentication", Spec: cibaSpec, Section: "7.1", Level: Must,
 		Request: "a request with a wrong secret, by a client without credentials, and by one without the grant",
 		Want:    "invalid_client, twice, and unauthorized_client",
-		Needs:   []Feature{backchannels, lists("token_endpoint_auth_methods_supported", "client_secret_basic")},
+		needs:   []feature{backchannels, lists("token_endpoint_auth_methods_supported", "client_secret_basic")},
 		run: func(p *probe) {
 			c := p.backchannelClient(method("client_secret_basic"))
 			c.prompt()
@@ -250,7 +250,7 @@ var backchannelCases = []Case{
 		Request: "id_token_hint is one that nobody has signed, and one that somebody else has",
 		Want:    "invalid_request, or another refusal: nobody is asked",
 		Attacks: []string{"E19"},
-		Needs:   []Feature{backchannels},
+		needs:   []feature{backchannels},
 		run: func(p *probe) {
 			c := p.backchannelClient()
 			c.prompt()
@@ -266,7 +266,7 @@ var backchannelCases = []Case{
 		Request: "binding_message is short plain text, and then 10 KB, and text with control characters",
 		Want:    "the first is taken, and the others are invalid_binding_message",
 		Attacks: []string{"U7"},
-		Needs:   []Feature{backchannels},
+		needs:   []feature{backchannels},
 		run: func(p *probe) {
 			c := p.backchannelClient()
 			c.prompt(set("binding_message", "W4SCT"))

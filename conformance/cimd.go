@@ -83,7 +83,7 @@ var documentCases = []Case{
 		ID: "cimd-flow", Spec: cimdDraft, Section: "5", Level: Must,
 		Request: "a client that nobody has registered sends a user, with the URL of its metadata as client_id",
 		Want:    "it gets a code and tokens",
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			c, at := p.publishes(nil)
 			c.tokens().wantAlive("the code flow")
@@ -97,7 +97,7 @@ var documentCases = []Case{
 		Request: "the client_id in the document is that of another client, is spelt in another way, or is missing",
 		Want:    "an error page: the browser is sent nowhere",
 		Attacks: []string{"S4"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			good, at := p.publishes(nil)
 			good.authorize()
@@ -121,7 +121,7 @@ var documentCases = []Case{
 		Request: "a request has a redirect URI that the document does not list",
 		Want:    "an error page: the browser is sent nowhere",
 		Attacks: []string{"A3"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			c, _ := p.publishes(nil)
 			c.authorize()
@@ -135,7 +135,7 @@ var documentCases = []Case{
 		Request: "client_ids with http, a fragment, a user name, dot segments or no path, at which there are documents that name them",
 		Want:    "an error page, and nothing is fetched",
 		Attacks: []string{"S1"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			good, at := p.publishes(nil)
 			good.authorize()
@@ -169,7 +169,7 @@ var documentCases = []Case{
 		Request: "client_ids at addresses of the server itself, of its network, and of its cloud's metadata, in several notations",
 		Want:    "an error page within seconds, and nothing is fetched",
 		Attacks: []string{"S1", "S10"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			good, _ := p.publishes(nil)
 			good.authorize()
@@ -191,7 +191,7 @@ var documentCases = []Case{
 		Request: "the URL of a document redirects to it, in each way",
 		Want:    "an error page; the redirect is not followed",
 		Attacks: []string{"S3"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			good, _ := p.publishes(nil)
 			good.authorize()
@@ -211,7 +211,7 @@ var documentCases = []Case{
 		Request: "a good document comes with a status other than 200",
 		Want:    "an error page",
 		Attacks: []string{"S3"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			good, _ := p.publishes(nil)
 			good.authorize()
@@ -232,7 +232,7 @@ var documentCases = []Case{
 		Request: "the document is a web page, no object, cut off, or has members of the wrong type",
 		Want:    "an error page",
 		Attacks: []string{"S3"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			good, _ := p.publishes(nil)
 			good.authorize()
@@ -251,7 +251,7 @@ var documentCases = []Case{
 		Request: "the document has a secret, a method with a shared secret, or a private key",
 		Want:    "an error page",
 		Attacks: []string{"S4"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			good, _ := p.publishes(nil)
 			good.authorize()

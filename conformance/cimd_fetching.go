@@ -15,7 +15,7 @@ var documentFetchingCases = []Case{
 		Request: "documents of 3 KB and of 1 MB, otherwise good",
 		Want:    "the first is taken, and the second is not",
 		Attacks: []string{"S3"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			good, _ := p.publishes(claims{"x_padding": strings.Repeat("x", 3<<10)})
 			good.authorize()
@@ -28,7 +28,7 @@ var documentFetchingCases = []Case{
 		Request: "the place of the document accepts the request and does not answer",
 		Want:    "an error page within 15 seconds",
 		Attacks: []string{"S3"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			over := make(chan struct{})
 			p.after(func() { close(over) })
@@ -53,7 +53,7 @@ var documentFetchingCases = []Case{
 		Request: "a document may be kept for an hour, and three users are sent",
 		Want:    "it is fetched once",
 		Attacks: []string{"S6"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			c, at := p.publishes(nil)
 			at.change(kept("max-age=3600", served(c.Metadata)))
@@ -70,7 +70,7 @@ var documentFetchingCases = []Case{
 		Request: "a redirect URI goes from a document that may be kept for a minute, and another comes; two minutes later both are used",
 		Want:    "the old one leads to an error page, and the new one to a code",
 		Attacks: []string{"S6"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		alone:   true,
 		run: func(p *probe) {
 			c, at := p.publishes(nil)
@@ -88,7 +88,7 @@ var documentFetchingCases = []Case{
 		Request: "a document is missing, broken, or another's at first, with leave to keep it, and then as it should be",
 		Want:    "an error page, and then a code at once",
 		Attacks: []string{"S6"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			for what, bad := range []http.Handler{
 				http.NotFoundHandler(), document("application/json", "{"), served(p.metadataDocument("https://other.example/client.json", nil)),
@@ -105,7 +105,7 @@ var documentFetchingCases = []Case{
 		ID: "cimd-private-key-jwt", Spec: cimdDraft, Section: "8.2", Level: Must,
 		Request: "a document says private_key_jwt; the code is redeemed without an assertion, with one of another key, and with a good one",
 		Want:    "invalid_client twice, and tokens",
-		Needs:   []Feature{documented, codeFlow, lists("token_endpoint_auth_methods_supported", "private_key_jwt")},
+		needs:   []feature{documented, codeFlow, lists("token_endpoint_auth_methods_supported", "private_key_jwt")},
 		run: func(p *probe) {
 			key := p.newKey("ES256")
 			c, _ := p.publishes(claims{"token_endpoint_auth_method": "private_key_jwt", "jwks": map[string]any{"keys": []any{key.Public()}}})
@@ -124,7 +124,7 @@ var documentFetchingCases = []Case{
 		Request: "a user is asked whether a client of a document may have access",
 		Want:    "a page with the host of the client_id, which the client cannot choose",
 		Attacks: []string{"U8"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			c, at := p.publishes(claims{"client_name": "Somebody Well Known"})
 			page := c.asked(p.browser())
@@ -138,7 +138,7 @@ var documentFetchingCases = []Case{
 		Request: "client_name holds HTML and script, and links in the document are javascript: URLs; a user is asked",
 		Want:    "a refusal, or a page on which all of it is text, and nothing leads there",
 		Attacks: []string{"U7"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			c, _ := p.publishes(claims{"client_name": `<script>alert(1)</script><img src=x onerror=alert(2)>"'>`, "client_uri": "javascript:alert(3)", "policy_uri": "javascript:alert(4)", "logo_uri": "javascript:alert(5)"})
 			o := c.request().in(p.browser(), Stay)
@@ -159,7 +159,7 @@ var documentFetchingCases = []Case{
 		Request: "a document lists loopback redirect URIs, and requests have them with other ports, and with other paths",
 		Want:    "a code for any port, and an error page for another path or host",
 		Attacks: []string{"A8", "A12", "A13"},
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			c, _ := p.publishes(claims{"redirect_uris": []string{"http://127.0.0.1/callback", "http://[::1]:3000/callback"}, "application_type": "native"})
 			for _, uri := range []string{"http://127.0.0.1:49152/callback", "http://127.0.0.1/callback", "http://[::1]:49153/callback"} {
@@ -174,7 +174,7 @@ var documentFetchingCases = []Case{
 		ID: "mcp-localhost", Spec: "MCP Authorization 2026-07-28", Section: "Client ID Metadata Documents", Level: Should,
 		Request: "a document that says nothing of its type lists http://localhost:3000/callback, as current clients do",
 		Want:    "a code",
-		Needs:   []Feature{documented, codeFlow},
+		needs:   []feature{documented, codeFlow},
 		run: func(p *probe) {
 			c, _ := p.publishes(claims{"redirect_uris": []string{"http://127.0.0.1:3000/callback", "http://localhost:3000/callback"}})
 			c.tokens(set("redirect_uri", "http://localhost:3000/callback"))
@@ -186,7 +186,7 @@ var documentFetchingCases = []Case{
 		Request: "a client of a document that does not authenticate asks for a token of its own",
 		Want:    "a refusal: anybody can publish a document",
 		Attacks: []string{"D11"},
-		Needs:   []Feature{documented, ownTokens},
+		needs:   []feature{documented, ownTokens},
 		run: func(p *probe) {
 			c, _ := p.publishes(claims{"grant_types": []string{"authorization_code", "client_credentials"}})
 			c.token(url.Values{"grant_type": {"client_credentials"}}).wantError(0, "unauthorized_client", "invalid_client", "unsupported_grant_type", "invalid_grant")

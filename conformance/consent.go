@@ -13,7 +13,7 @@ var consentCases = []Case{
 		Request: "a page of somebody else's sends the sign-in form, with their own name and password, from a browser that was never shown it",
 		Want:    "nobody is signed in at that browser; the browser that was shown the form does sign in by it",
 		Attacks: []string{"U3"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			attackers := p.pages(0)
@@ -36,7 +36,7 @@ var consentCases = []Case{
 		Request: "somebody gets cookies of the sign-in page, plants them in another browser, at which the user signs in, and then uses them",
 		Want:    "they are signed in at no browser but the user's: signing in makes new ones",
 		Attacks: []string{"U4"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			attackers := p.pages(0)
@@ -58,7 +58,7 @@ var consentCases = []Case{
 		Request: "the form that allows a request is sent without what is hidden in it, and with that of another user's page, from a browser whose user is signed in",
 		Want:    "no code; the page's own form does lead to one",
 		Attacks: []string{"U1"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			users := p.pages(0)
@@ -90,7 +90,7 @@ var consentCases = []Case{
 		Request: "the form that allows a request is sent whole, but from another browser: one that nobody is signed in at, and one at which the same user is",
 		Want:    "no code",
 		Attacks: []string{"U1"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			users := p.pages(0)
@@ -114,7 +114,7 @@ var consentCases = []Case{
 		Request: "the user denies a request",
 		Want:    "access_denied, with the state",
 		Attacks: []string{"U10"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			o := p.client().request().in(p.pages(0), Deny)
 			o.canDeny()
@@ -126,7 +126,7 @@ var consentCases = []Case{
 		Request: "the user denies a request, goes back, and allows it on the same page",
 		Want:    "no code: a page is answered once",
 		Attacks: []string{"U10"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c, b := p.client(), p.pages(0)
 			a, page := c.asking(b)
@@ -144,7 +144,7 @@ var consentCases = []Case{
 		Request: "two clients ask in two tabs of one browser; the user allows the one that came first, and then the other",
 		Want:    "each client gets its own answer, and tokens for it; neither can redeem the other's code",
 		Attacks: []string{"U11"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			first, second, b := p.client(), p.client(), p.pages(0)
 			if first.ID == second.ID {
@@ -169,7 +169,7 @@ var consentCases = []Case{
 		Request: "a page asks one user; in another tab of the browser, somebody else signs in; then the first page's form is sent",
 		Want:    "no code that stands for the second user, who was not asked",
 		Attacks: []string{"U13"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c, b, second := p.client(), p.pages(0), p.pages(1)
 			scope := set("scope", "openid")
@@ -201,7 +201,7 @@ var consentCases = []Case{
 		Request: "what tells the server who is signed in breaks down in the middle of a request, and works again later",
 		Want:    "server_error, or a page with a status from 500, and no code; then a code, over the same connections",
 		Attacks: []string{"L7"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		alone:   true,
 		run: func(p *probe) {
 			fails := p.controls().HostFails

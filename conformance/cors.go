@@ -29,7 +29,7 @@ var corsCases = []Case{
 		Request: "a page of another origin asks for the authorization endpoint, and what it may send there",
 		Want:    "no Access-Control-Allow-Origin",
 		Attacks: []string{"D17"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			address, _ := p.client().request().address()
 			if address == "" {
@@ -75,7 +75,7 @@ var corsCases = []Case{
 		Request: "pages of several origins ask what they may send to the token endpoint, and send it",
 		Want:    "where Access-Control-Allow-Origin names one of them, Vary names Origin, for caches",
 		Attacks: []string{"D17"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			named := 0
 			for _, origin := range []string{strange, "https://client.example"} {
@@ -98,7 +98,7 @@ var corsCases = []Case{
 		Request: "pages of two origins read the metadata and the keys",
 		Want:    "where one may, all may: Access-Control-Allow-Origin is *, or Vary names Origin",
 		Attacks: []string{"L9"},
-		Needs:   []Feature{published},
+		needs:   []feature{published},
 		run: func(p *probe) {
 			for _, address := range append(p.documentAddresses(), p.run.md.text("jwks_uri")) {
 				if address == "" {

@@ -12,7 +12,7 @@ import (
 const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 
 // devices are clients that cannot show a browser (RFC 8628 §4).
-var devices Feature = func(r *running) string {
+var devices feature = func(r *running) string {
 	if missing := has("device_authorization_endpoint")(r); missing != "" {
 		return missing
 	}

@@ -14,7 +14,7 @@ var devicePageCases = []Case{
 		Request: "a user types a code that is not the device's",
 		Want:    "the page does not ask them to decide, and the device goes on waiting",
 		Attacks: []string{"V1"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		alone:   true,
 		run: func(p *probe) {
 			d := p.deviceClient().device()
@@ -32,7 +32,7 @@ var devicePageCases = []Case{
 		Request: "the user code is typed again, by another user, after the first has allowed the device or denied it",
 		Want:    "the page does not ask them to decide, and looks as it does for a code that never was",
 		Attacks: []string{"V1", "V6"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.deviceClient()
@@ -62,7 +62,7 @@ var devicePageCases = []Case{
 		Request: "user codes are typed in lower case, without the dash, and with spaces",
 		Want:    "they are taken for what they are",
 		Attacks: []string{"V6"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			c := p.deviceClient()
 			for _, form := range []func(string) string{strings.ToLower, bare, func(s string) string { return " " + strings.ReplaceAll(s, "-", " ") + " " }} {
@@ -78,7 +78,7 @@ var devicePageCases = []Case{
 		Request: "a user opens verification_uri_complete, and does nothing more than sign in",
 		Want:    "a page that asks; the device goes on waiting until the user allows it",
 		Attacks: []string{"V5"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			d := p.deviceClient().device()
 			b := p.browser()
@@ -96,7 +96,7 @@ var devicePageCases = []Case{
 		Request: "a user opens verification_uri_complete",
 		Want:    "the page shows the user code, so that they can compare it with what the device shows",
 		Attacks: []string{"V5"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			d := p.deviceClient().device()
 			page := d.clicked(p.browser(), Stay)
@@ -110,7 +110,7 @@ var devicePageCases = []Case{
 		Request: "a user types the code and is asked",
 		Want:    "a page that names the client, and cannot be framed",
 		Attacks: []string{"V5"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			d := p.deviceClient(with("client_name", "Living Room Screen")).device()
 			page := d.asked(p.browser())
@@ -127,7 +127,7 @@ var devicePageCases = []Case{
 		Request: "another site has the form that asks somebody else about a device, and has the browser of a user send it who is signed in",
 		Want:    "no tokens for the device; from the user's own page there are",
 		Attacks: []string{"U1", "U3"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			c := p.deviceClient()
 			b, attacker := p.browser(), p.browserOf(1)
@@ -146,7 +146,7 @@ var devicePageCases = []Case{
 		Request: "the user denies, goes back in the browser, and allows",
 		Want:    "access_denied: the first decision counts",
 		Attacks: []string{"U10", "V1"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			d := p.deviceClient().device()
 			b := p.browser()
@@ -161,7 +161,7 @@ var devicePageCases = []Case{
 		Request: "20 device authorization requests",
 		Want:    "device codes of 128 bits and more, user codes of 20 and more, and none twice",
 		Attacks: []string{"V1"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			c := p.deviceClient()
 			seen := map[string]bool{}
@@ -190,7 +190,7 @@ var devicePageCases = []Case{
 		Request: "a device authorization request",
 		Want:    "codes that expire within half an hour, so that few guesses fit in",
 		Attacks: []string{"V1"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			if d := p.deviceClient().device(); d.lifetime() > 30*time.Minute {
 				p.failf("the codes can be used for %v", d.lifetime())
@@ -202,7 +202,7 @@ var devicePageCases = []Case{
 		Request: "a user types 60 wrong codes in a row, and then the right one",
 		Want:    "the right one is not taken any more, or the answers have become slow or a refusal",
 		Attacks: []string{"V1"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		alone:   true,
 		run: func(p *probe) {
 			d := p.deviceClient().device()

@@ -10,7 +10,7 @@ import (
 const fapiProfile = "FAPI 2.0 Security Profile"
 
 // fapi is there if the metadata has all of what the profile asks for that metadata can tell.
-var fapi Feature = func(r *running) string {
+var fapi feature = func(r *running) string {
 	if !r.md.is("require_pushed_authorization_requests") {
 		return "no FAPI 2.0: require_pushed_authorization_requests is not true"
 	}
@@ -34,7 +34,7 @@ var fapiCases = []Case{
 		Request: "an authorization request with its parameters in the URL",
 		Want:    "an error, and no code",
 		Attacks: []string{"P9"},
-		Needs:   []Feature{codeFlow, fapi},
+		needs:   []feature{codeFlow, fapi},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -59,7 +59,7 @@ var fapiCases = []Case{
 		Request: "a request is pushed with the client_id alone, without the client's authentication",
 		Want:    "invalid_client",
 		Attacks: []string{"P1"},
-		Needs:   []Feature{codeFlow, fapi},
+		needs:   []feature{codeFlow, fapi},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -71,7 +71,7 @@ var fapiCases = []Case{
 		Request: "a confidential client pushes a request without code_challenge",
 		Want:    "invalid_request",
 		Attacks: []string{"C7"},
-		Needs:   []Feature{codeFlow, fapi},
+		needs:   []feature{codeFlow, fapi},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -82,7 +82,7 @@ var fapiCases = []Case{
 		ID: "fapi-redirect-uri-required", Spec: fapiProfile, Section: "5.3.2.2", Level: Must,
 		Request: "a request is pushed without redirect_uri, by a client that has registered one",
 		Want:    "invalid_request",
-		Needs:   []Feature{codeFlow, fapi},
+		needs:   []feature{codeFlow, fapi},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -94,7 +94,7 @@ var fapiCases = []Case{
 		Request: "an authorization request that succeeds, and one that the user denies",
 		Want:    "iss in both answers",
 		Attacks: []string{"O3"},
-		Needs:   []Feature{codeFlow, fapi},
+		needs:   []feature{codeFlow, fapi},
 		run: func(p *probe) {
 			c := p.client()
 			for _, o := range []*outcome{c.authorize(), c.request().in(p.browser(), Deny)} {
@@ -108,7 +108,7 @@ var fapiCases = []Case{
 		ID: "fapi-code-alone", Spec: fapiProfile, Section: "5.3.2.2", Level: Must,
 		Request: "response_type is id_token, code id_token or token",
 		Want:    "an error",
-		Needs:   []Feature{codeFlow, fapi},
+		needs:   []feature{codeFlow, fapi},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -122,7 +122,7 @@ var fapiCases = []Case{
 		Request: "a code is redeemed after 61 seconds",
 		Want:    "invalid_grant",
 		Attacks: []string{"B23", "C14"},
-		Needs:   []Feature{codeFlow, fapi},
+		needs:   []feature{codeFlow, fapi},
 		alone:   true,
 		run: func(p *probe) {
 			o := p.client().authorize()
@@ -134,7 +134,7 @@ var fapiCases = []Case{
 		ID: "fapi-request-uri-lifetime", Spec: fapiProfile, Section: "5.3.2.2", Level: Must,
 		Request: "a request is pushed",
 		Want:    "expires_in is less than 600",
-		Needs:   []Feature{codeFlow, fapi},
+		needs:   []feature{codeFlow, fapi},
 		run: func(p *probe) {
 			c := p.client()
 			a := c.request()
@@ -153,7 +153,7 @@ var fapiCases = []Case{
 		Request: "a code is redeemed without a DPoP proof and without a certificate",
 		Want:    "an error: no access token that works for whoever has it",
 		Attacks: []string{"P13"},
-		Needs:   []Feature{codeFlow, fapi, lists("token_endpoint_auth_methods_supported", "private_key_jwt")},
+		needs:   []feature{codeFlow, fapi, lists("token_endpoint_auth_methods_supported", "private_key_jwt")},
 		run: func(p *probe) {
 			c := p.client(method("private_key_jwt"))
 			c.dpop = p.proofKey()
@@ -168,7 +168,7 @@ var fapiCases = []Case{
 		Request: "a bound access token is presented as a Bearer token, without a proof",
 		Want:    "401",
 		Attacks: []string{"P13"},
-		Needs:   []Feature{codeFlow, fapi, proving},
+		needs:   []feature{codeFlow, fapi, proving},
 		run: func(p *probe) {
 			c := p.client()
 			if c.dpop == nil {
@@ -190,7 +190,7 @@ var fapiCases = []Case{
 		ID: "fapi-assertion-audience", Spec: fapiProfile, Section: "5.3.2.1", Level: Must,
 		Request: "the aud of a client assertion is the token endpoint, and an array of that and the issuer",
 		Want:    "invalid_client: the issuer alone will do",
-		Needs:   []Feature{codeFlow, fapi, lists("token_endpoint_auth_methods_supported", "private_key_jwt")},
+		needs:   []feature{codeFlow, fapi, lists("token_endpoint_auth_methods_supported", "private_key_jwt")},
 		run: func(p *probe) {
 			c := p.client(method("private_key_jwt"))
 			issuer, endpoint := p.run.target.Issuer, p.endpoint("token_endpoint")
@@ -206,7 +206,7 @@ var fapiCases = []Case{
 		Request: "a client assertion is signed with RS256, by a key that the client has registered",
 		Want:    "invalid_client, or no registration of such a client",
 		Attacks: []string{"E1"},
-		Needs:   []Feature{codeFlow, fapi, lists("token_endpoint_auth_methods_supported", "private_key_jwt")},
+		needs:   []feature{codeFlow, fapi, lists("token_endpoint_auth_methods_supported", "private_key_jwt")},
 		run: func(p *probe) {
 			key := p.newKey("PS256")
 			c := p.client(method("private_key_jwt"), withKey(key))
@@ -219,7 +219,7 @@ var fapiCases = []Case{
 		ID: "fapi-clock-skew", Spec: fapiProfile, Section: "5.3.2.1", Level: Must,
 		Request: "client assertions have iat and nbf 8 seconds ahead, and 70 seconds ahead",
 		Want:    "the first is accepted, the second refused",
-		Needs:   []Feature{codeFlow, fapi, lists("token_endpoint_auth_methods_supported", "private_key_jwt")},
+		needs:   []feature{codeFlow, fapi, lists("token_endpoint_auth_methods_supported", "private_key_jwt")},
 		run: func(p *probe) {
 			c := p.client(method("private_key_jwt"))
 			ahead := func(seconds int64) *exchange {
@@ -234,7 +234,7 @@ var fapiCases = []Case{
 		ID: "fapi-refresh-kept", Spec: fapiProfile, Section: "5.3.2.1", Level: Must,
 		Request: "a refresh token is used, and used again",
 		Want:    "both succeed: refresh tokens are not rotated",
-		Needs:   []Feature{codeFlow, fapi, refreshing},
+		needs:   []feature{codeFlow, fapi, refreshing},
 		run: func(p *probe) {
 			c := p.client()
 			t := c.lastingTokens()
@@ -250,7 +250,7 @@ var fapiCases = []Case{
 		Request: "a request is pushed with dpop_jkt, and the code redeemed with the proof of another key",
 		Want:    "an error",
 		Attacks: []string{"F13"},
-		Needs:   []Feature{codeFlow, fapi, proving},
+		needs:   []feature{codeFlow, fapi, proving},
 		run: func(p *probe) {
 			c := p.client()
 			c.dpop = p.proofKey()
@@ -266,7 +266,7 @@ var fapiCases = []Case{
 		Request: "a nonce of 64 characters",
 		Want:    "the same in the ID token",
 		Attacks: []string{"C17"},
-		Needs:   []Feature{codeFlow, fapi, openID},
+		needs:   []feature{codeFlow, fapi, openID},
 		run: func(p *probe) {
 			nonce := random(48)
 			if got := p.client().tokens(identifying(), set("nonce", nonce)).identity().said["nonce"]; got != nonce {

@@ -16,7 +16,7 @@ var (
 	signedRequests = is("require_signed_request_object")
 
 	// signedResponses are there if there are no others: all response modes are of JARM.
-	signedResponses Feature = func(r *running) string {
+	signedResponses feature = func(r *running) string {
 		modes := r.md.list("response_modes_supported")
 		for _, mode := range modes {
 			if mode != "jwt" && !strings.HasSuffix(mode, ".jwt") {
@@ -37,7 +37,7 @@ var fapiSigningCases = []Case{
 		Request: "a request is pushed as plain parameters, and as a request object that is not signed",
 		Want:    "an error",
 		Attacks: []string{"E13"},
-		Needs:   []Feature{codeFlow, fapi, signedRequests},
+		needs:   []feature{codeFlow, fapi, signedRequests},
 		run: func(p *probe) {
 			c := p.client(signing())
 			c.authorize()
@@ -55,7 +55,7 @@ var fapiSigningCases = []Case{
 		Request: "request objects without aud, nbf or exp, of another server's aud, with an nbf or an exp more than 60 minutes away",
 		Want:    "an error each time",
 		Attacks: []string{"E15", "E16"},
-		Needs:   []Feature{codeFlow, fapi, signedRequests},
+		needs:   []feature{codeFlow, fapi, signedRequests},
 		run: func(p *probe) {
 			c := p.client(signing())
 			now := p.now().Unix()
@@ -73,7 +73,7 @@ var fapiSigningCases = []Case{
 		Request: "a request object is signed with a key that the client has not registered, and with RS256",
 		Want:    "invalid_request_object",
 		Attacks: []string{"E13"},
-		Needs:   []Feature{codeFlow, fapi, signedRequests},
+		needs:   []feature{codeFlow, fapi, signedRequests},
 		run: func(p *probe) {
 			key := p.newKey("PS256")
 			c := p.client(signing(), withKey(key))
@@ -95,7 +95,7 @@ var fapiSigningCases = []Case{
 		Request: "a signed request is pushed, with another scope and state beside it",
 		Want:    "an error, or what is signed alone counts",
 		Attacks: []string{"P6"},
-		Needs:   []Feature{codeFlow, fapi, signedRequests},
+		needs:   []feature{codeFlow, fapi, signedRequests},
 		run: func(p *probe) {
 			one, two := p.twoScopes()
 			c := p.client(signing())
@@ -128,7 +128,7 @@ var fapiSigningCases = []Case{
 		ID: "signing-responses", Spec: fapiSigning, Section: "5.4.1", Level: Must,
 		Request: "authorization requests that succeed and that the user denies",
 		Want:    "signed responses: iss, this client as aud, and an exp that is near",
-		Needs:   []Feature{codeFlow, fapi, signedResponses},
+		needs:   []feature{codeFlow, fapi, signedResponses},
 		run: func(p *probe) {
 			c := p.client()
 			for _, o := range []*outcome{c.authorize(), c.request().in(p.browser(), Deny)} {
@@ -152,7 +152,7 @@ var fapiSigningCases = []Case{
 		ID: "signing-plain-response-refused", Spec: fapiSigning, Section: "5.4.1", Level: Must,
 		Request: "response_mode is query, form_post, or is left out",
 		Want:    "an error, or a signed response: no code in clear",
-		Needs:   []Feature{codeFlow, fapi, signedResponses},
+		needs:   []feature{codeFlow, fapi, signedResponses},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -167,7 +167,7 @@ var fapiSigningCases = []Case{
 		ID: "signing-introspection", Spec: fapiSigning, Section: "5.5.1", Level: Must,
 		Request: "a resource server asks for a signed introspection response (RFC 9701)",
 		Want:    "a JWT of token-introspection+jwt, with iss, aud, iat and the answer in token_introspection",
-		Needs:   []Feature{codeFlow, fapi, introspecting, has("introspection_signing_alg_values_supported")},
+		needs:   []feature{codeFlow, fapi, introspecting, has("introspection_signing_alg_values_supported")},
 		run: func(p *probe) {
 			t := p.client().tokens()
 			server := p.client(with("resource_server", true), grants())

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// Feature is something that a server may or may not offer. It says what is missing, in words,
+// feature is something that a server may or may not offer. It says what is missing, in words,
 // or nothing.
-type Feature func(r *running) (missing string)
+type feature func(r *running) (missing string)
 
 // has is a feature that is there if the metadata has a member, such as the URL of an endpoint.
-func has(member string) Feature {
+func has(member string) feature {
 	return func(r *running) string {
 		if _, there := r.md[member]; !there {
 			return "the metadata has no " + member
@@ -21,7 +21,7 @@ func has(member string) Feature {
 }
 
 // is is a feature that is there if a member of the metadata is true.
-func is(member string) Feature {
+func is(member string) feature {
 	return func(r *running) string {
 		if !r.md.is(member) {
 			return member + " is not true"
@@ -31,7 +31,7 @@ func is(member string) Feature {
 }
 
 // lists is a feature that is there if an array of the metadata has a value.
-func lists(member, value string) Feature {
+func lists(member, value string) feature {
 	return func(r *running) string {
 		if !r.md.lists(member, value) {
 			return fmt.Sprintf("%s does not list %s", member, value)
@@ -41,7 +41,7 @@ func lists(member, value string) Feature {
 }
 
 // anyOf is there if one of the features is.
-func anyOf(features ...Feature) Feature {
+func anyOf(features ...feature) feature {
 	return func(r *running) string {
 		var missing []string
 		for _, f := range features {
@@ -56,7 +56,7 @@ func anyOf(features ...Feature) Feature {
 }
 
 // lacks is there if a feature is not: for what must be refused by servers without it.
-func lacks(f Feature, why string) Feature {
+func lacks(f feature, why string) feature {
 	return func(r *running) string {
 		if f(r) == "" {
 			return why
@@ -66,7 +66,7 @@ func lacks(f Feature, why string) Feature {
 }
 
 var (
-	published Feature = func(r *running) string {
+	published feature = func(r *running) string {
 		if there, _ := r.md["."].(bool); !there {
 			return "the server publishes no metadata"
 		}
@@ -74,7 +74,7 @@ var (
 	}
 
 	codeFlow         = anyOf(lists("response_types_supported", "code"), lists("response_types_supported", "code id_token"))
-	openID   Feature = func(r *running) string {
+	openID   feature = func(r *running) string {
 		if !r.md.lists("scopes_supported", "openid") || r.md.text("jwks_uri") == "" {
 			return "there is no OpenID Connect: scopes_supported does not list openid"
 		}
@@ -89,7 +89,7 @@ var (
 	proving       = has("dpop_signing_alg_values_supported")
 
 	// publicClients are there unless the server authenticates all of them.
-	publicClients Feature = func(r *running) string {
+	publicClients feature = func(r *running) string {
 		methods, there := r.md["token_endpoint_auth_methods_supported"]
 		if there && !slices.Contains(texts(methods), "none") {
 			return "token_endpoint_auth_methods_supported does not list none"
@@ -98,7 +98,7 @@ var (
 	}
 
 	// frontRequests are authorization requests whose parameters stand in the URL.
-	frontRequests Feature = func(r *running) string {
+	frontRequests feature = func(r *running) string {
 		if r.md.is("require_pushed_authorization_requests") {
 			return "all authorization requests are pushed"
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // postingForms is what cases about OAuth 2.0 Form Post Response Mode need.
-var postingForms = []Feature{codeFlow, lists("response_modes_supported", "form_post")}
+var postingForms = []feature{codeFlow, lists("response_modes_supported", "form_post")}
 
 var formPostCases = []Case{
 	{
@@ -15,7 +15,7 @@ var formPostCases = []Case{
 		Request: "an authorization request with the response mode form_post",
 		Want:    "a page with a form that is sent by POST to the redirect URI, with code and state in it, and nothing of them in a URL; the code is good",
 		Attacks: []string{"B10"},
-		Needs:   postingForms,
+		needs:   postingForms,
 		run: func(p *probe) {
 			o := p.client().postedTo(p, Allow)
 			o.wantCode()
@@ -29,7 +29,7 @@ var formPostCases = []Case{
 		ID: "form-post-error", Spec: "OAuth 2.0 Form Post Response Mode", Section: "2", Level: Must,
 		Request: "a request with the response mode form_post that is refused, for its scope or by the user",
 		Want:    "the error comes by such a form too",
-		Needs:   postingForms,
+		needs:   postingForms,
 		run: func(p *probe) {
 			c := p.client()
 			c.postedError(p)
@@ -43,7 +43,7 @@ var formPostCases = []Case{
 		Request: "a request with the response mode form_post, whose state is HTML",
 		Want:    "the form has it to the letter, and the page as text",
 		Attacks: []string{"B10"},
-		Needs:   postingForms,
+		needs:   postingForms,
 		run: func(p *probe) {
 			const state = `"><script>alert('conformance')</script><input value="`
 			o := p.client().postedTo(p, Allow, set("state", state)).wantCode()
@@ -60,7 +60,7 @@ var formPostCases = []Case{
 		Request: "an authorization request with the response mode form_post",
 		Want:    "the page is not to be stored, or used again",
 		Attacks: []string{"B9", "B10"},
-		Needs:   postingForms,
+		needs:   postingForms,
 		run: func(p *probe) {
 			p.client().postedTo(p, Allow).wantCode().last.wantNoStore()
 		},
@@ -70,7 +70,7 @@ var formPostCases = []Case{
 		Request: "an authorization request with the response mode form_post",
 		Want:    "a page that nobody can put into a frame, and whose policy lets no script run but its own",
 		Attacks: []string{"B10"},
-		Needs:   postingForms,
+		needs:   postingForms,
 		run: func(p *probe) {
 			x := p.client().postedTo(p, Allow).wantCode().last
 			if !refusesFrames(x.header) {

@@ -222,7 +222,7 @@ var guardCases = []Case{
 		Request: "clients whose jwks_uri leads to the server's own machine, by each way to write its address, authenticate",
 		Want:    "the registration or the request is refused, and no request comes there",
 		Attacks: []string{"E8", "E9", "S10"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		varies:  true, // the port does
 		run: func(p *probe) {
 			bird := p.canary()
@@ -247,7 +247,7 @@ var guardCases = []Case{
 		Request: "request_uris that lead to the server's own machine, of a client that has registered none and of one that has registered them",
 		Want:    "they are refused, and no request comes there",
 		Attacks: []string{"E18", "S10"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		varies:  true, // the port does
 		run: func(p *probe) {
 			bird := p.canary()
@@ -278,7 +278,7 @@ var guardCases = []Case{
 		Request: "registrations whose logo, sector, back channel, policy and other URLs lead to the server's own machine",
 		Want:    "no request comes there",
 		Attacks: []string{"S10"},
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		varies:  true, // the port does
 		run: func(p *probe) {
 			bird := p.canary()

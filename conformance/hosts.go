@@ -13,7 +13,7 @@ var hostCases = []Case{
 		Request: "requests for the metadata and for authorization say by Host, X-Forwarded-Host, X-Forwarded-Proto, Forwarded and the like that the server is somewhere else",
 		Want:    "nothing of that in the answers: the same issuer and endpoints, no link or redirect there",
 		Attacks: []string{"U15"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			o := c.authorize()
@@ -46,7 +46,7 @@ var hostCases = []Case{
 		Request: "a user goes through a whole request whose headers say that the server is somewhere else",
 		Want:    "the answer goes to the client, with the server's own iss",
 		Attacks: []string{"U15"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			for _, s := range spoofs {

@@ -42,7 +42,7 @@ var signedResponseCases = []Case{
 		ID: "signed-response", Spec: "JARM", Section: "2.1", Level: Must,
 		Request: "a request with response_mode jwt that succeeds",
 		Want:    "one parameter, response: a JWT of the server for the client, with code, state, and an exp that is to come",
-		Needs:   []Feature{codeFlow, jarmOffered},
+		needs:   []feature{codeFlow, jarmOffered},
 		run: func(p *probe) {
 			o := p.client().authorize(set("response_mode", "jwt"))
 			if said := o.signedOnly(); said["code"] != o.code() {
@@ -58,7 +58,7 @@ var signedResponseCases = []Case{
 		ID: "signed-response-life", Spec: "JARM", Section: "2.1", Level: Should,
 		Request: "a request with response_mode jwt",
 		Want:    "a response that may be believed for ten minutes at most",
-		Needs:   []Feature{codeFlow, jarmOffered},
+		needs:   []feature{codeFlow, jarmOffered},
 		run: func(p *probe) {
 			said := p.client().authorize(set("response_mode", "jwt")).signedOnly()
 			if left := said.moment("exp").Sub(p.now()); left > 10*time.Minute+5*time.Second {
@@ -70,7 +70,7 @@ var signedResponseCases = []Case{
 		ID: "signed-response-error", Spec: "JARM", Section: "2.1", Level: Must,
 		Request: "requests with response_mode jwt whose user refuses, or that ask for a scope that there is not",
 		Want:    "the error comes signed as well",
-		Needs:   []Feature{codeFlow, jarmOffered},
+		needs:   []feature{codeFlow, jarmOffered},
 		run: func(p *probe) {
 			c := p.client()
 			o := c.request(set("response_mode", "jwt")).in(p.browser(), Deny).wantError("access_denied")
@@ -89,7 +89,7 @@ var signedResponseCases = []Case{
 		ID: "signed-response-modes", Spec: "JARM", Section: "2.3", Level: Must,
 		Request: "requests with each signed response mode that the server lists",
 		Want:    "the response where the mode says: in the query, in the fragment, or in a form",
-		Needs:   []Feature{codeFlow, jarmOffered},
+		needs:   []feature{codeFlow, jarmOffered},
 		run: func(p *probe) {
 			c := p.client()
 			for _, mode := range []string{"query.jwt", "fragment.jwt", "form_post.jwt"} {
@@ -116,7 +116,7 @@ var signedResponseCases = []Case{
 		Request: "clients with each authorization_signed_response_alg that the server lists",
 		Want:    "responses signed with that algorithm",
 		Attacks: []string{"O1", "O5"},
-		Needs:   []Feature{codeFlow, jarmOffered, has("authorization_signing_alg_values_supported")},
+		needs:   []feature{codeFlow, jarmOffered, has("authorization_signing_alg_values_supported")},
 		run: func(p *probe) {
 			for _, algorithm := range p.run.md.list("authorization_signing_alg_values_supported") {
 				if algorithm == "none" {
@@ -135,7 +135,7 @@ var signedResponseCases = []Case{
 		ID: "signed-response-of-another", Spec: "JARM", Section: "2.4", Level: Must,
 		Request: "two clients ask, each for a signed response",
 		Want:    "each gets one whose aud is itself and no other, signed by a key at jwks_uri",
-		Needs:   []Feature{codeFlow, jarmOffered},
+		needs:   []feature{codeFlow, jarmOffered},
 		run: func(p *probe) {
 			a, b := p.client(), p.client()
 			for _, c := range []*client{a, b} {
@@ -149,7 +149,7 @@ var signedResponseCases = []Case{
 		ID: "signed-response-required-mode", Spec: "JARM", Section: "2.3", Level: Must,
 		Request: "a request with a signed response mode that there is not",
 		Want:    "an error, and no code",
-		Needs:   []Feature{codeFlow, jarmOffered},
+		needs:   []feature{codeFlow, jarmOffered},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize(set("response_mode", "jwt"))

@@ -93,7 +93,7 @@ var encryptedCases = []Case{
 		Request: "a signed request object that is encrypted to the server; one that is changed on its way, one that is for another key, and one with an unsigned object inside",
 		Want:    "a code for the first, invalid_request_object for the others",
 		Attacks: []string{"E13"},
-		Needs:   append([]Feature{has("request_object_encryption_alg_values_supported")}, objectClaimed...),
+		needs:   append([]feature{has("request_object_encryption_alg_values_supported")}, objectClaimed...),
 		run: func(p *probe) {
 			c := p.signer()
 			c.request().inObject(func(params url.Values) string { return p.toServer(c.requestObject(params, nil)) }).wantCode().tokens()
@@ -115,7 +115,7 @@ var encryptedCases = []Case{
 		ID: "signed-response-encrypted", Spec: "JARM", Section: "2.2", Level: Must,
 		Request: "a client with authorization_encrypted_response_alg ECDH-ES asks for a signed response",
 		Want:    "a JWT of the server that is encrypted to the client's key",
-		Needs:   []Feature{codeFlow, jarmOffered, lists("authorization_encryption_alg_values_supported", "ECDH-ES")},
+		needs:   []feature{codeFlow, jarmOffered, lists("authorization_encryption_alg_values_supported", "ECDH-ES")},
 		run: func(p *probe) {
 			enc := p.contentEncryption("authorization_encryption_enc_values_supported")
 			c := p.client(with("jwks", p.forEncryption()), with("authorization_signed_response_alg", p.run.md.list("authorization_signing_alg_values_supported")[0]),
@@ -135,7 +135,7 @@ var encryptedCases = []Case{
 		ID: "signed-introspection-encrypted", Spec: "RFC 9701", Section: "6", Level: Must,
 		Request: "a client with introspection_encrypted_response_alg ECDH-ES asks for a signed answer",
 		Want:    "a JWT of the server that is encrypted to the client's key",
-		Needs:   []Feature{introspecting, ownTokens, lists("introspection_encryption_alg_values_supported", "ECDH-ES"), has("introspection_signing_alg_values_supported")},
+		needs:   []feature{introspecting, ownTokens, lists("introspection_encryption_alg_values_supported", "ECDH-ES"), has("introspection_signing_alg_values_supported")},
 		run: func(p *probe) {
 			enc := p.contentEncryption("introspection_encryption_enc_values_supported")
 			c := p.client(servicing(), with("jwks", p.forEncryption()), with("introspection_signed_response_alg", p.run.md.list("introspection_signing_alg_values_supported")[0]),

@@ -31,7 +31,7 @@ var keyCases = []Case{
 		Request: "the keys at jwks_uri",
 		Want:    "public keys alone, of kinds that can be public",
 		Attacks: []string{"L9"},
-		Needs:   []Feature{has("jwks_uri")},
+		needs:   []feature{has("jwks_uri")},
 		run: func(p *probe) {
 			for _, key := range p.publishedKeys() {
 				for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"} {
@@ -49,7 +49,7 @@ var keyCases = []Case{
 		ID: "jwks-kids", Spec: "RFC 7517", Section: "4.5", Level: Should,
 		Request: "the keys at jwks_uri",
 		Want:    "a kid for each, and none twice",
-		Needs:   []Feature{has("jwks_uri")},
+		needs:   []feature{has("jwks_uri")},
 		run: func(p *probe) {
 			seen := map[string]bool{}
 			for _, key := range p.publishedKeys() {
@@ -65,7 +65,7 @@ var keyCases = []Case{
 		ID: "jwks-use", Spec: "RFC 8414", Section: "2", Level: Must,
 		Request: "the keys at jwks_uri",
 		Want:    "use for each, if there are keys to sign and keys to encrypt",
-		Needs:   []Feature{has("jwks_uri")},
+		needs:   []feature{has("jwks_uri")},
 		run: func(p *probe) {
 			uses := map[string]int{}
 			all := p.publishedKeys()
@@ -82,7 +82,7 @@ var keyCases = []Case{
 		ID: "jwks-strong", Spec: "RFC 7518", Section: "3.3", Level: Must,
 		Request: "the RSA keys at jwks_uri",
 		Want:    "2048 bits or more",
-		Needs:   []Feature{has("jwks_uri")},
+		needs:   []feature{has("jwks_uri")},
 		run: func(p *probe) {
 			p.publishedKeys()
 			for _, key := range p.serverKeys().Keys {
@@ -99,7 +99,7 @@ var keyCases = []Case{
 		ID: "jwks-content-type", Spec: "RFC 7517", Section: "8.5.2", Level: Should,
 		Request: "the keys at jwks_uri",
 		Want:    "application/jwk-set+json, or application/json",
-		Needs:   []Feature{has("jwks_uri")},
+		needs:   []feature{has("jwks_uri")},
 		run: func(p *probe) {
 			kind, _, _ := strings.Cut(p.get(p.endpoint("jwks_uri")).wantJSON().header.Get("Content-Type"), ";")
 			if !slices.Contains([]string{"application/jwk-set+json", "application/json"}, strings.ToLower(strings.TrimSpace(kind))) {
@@ -112,7 +112,7 @@ var keyCases = []Case{
 		Request: "the keys at jwks_uri",
 		Want:    "an answer that caches may keep: every client and resource server asks for it",
 		Attacks: []string{"L9"},
-		Needs:   []Feature{has("jwks_uri")},
+		needs:   []feature{has("jwks_uri")},
 		run: func(p *probe) {
 			if control := strings.ToLower(p.get(p.endpoint("jwks_uri")).header.Get("Cache-Control")); strings.Contains(control, "no-store") || strings.Contains(control, "private") {
 				p.failf("Cache-Control is %q", control)
@@ -124,7 +124,7 @@ var keyCases = []Case{
 		Request: "an ID token, or an access token that is a JWT, and the keys at jwks_uri",
 		Want:    "its signature verifies with the key of its kid",
 		Attacks: []string{"O1"},
-		Needs:   []Feature{codeFlow, has("jwks_uri")},
+		needs:   []feature{codeFlow, has("jwks_uri")},
 		run: func(p *probe) {
 			scope := p.scope()
 			if openID(p.run) == "" {

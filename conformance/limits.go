@@ -19,7 +19,7 @@ var limitCases = []Case{
 		Request: "a good token request has eleven megabytes of a parameter that nobody knows in its body",
 		Want:    "a refusal, or the connection is closed; the same request without it is answered",
 		Attacks: []string{"L1", "D19"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		varies:  true,
 		run: func(p *probe) {
 			c := p.client()
@@ -42,7 +42,7 @@ var limitCases = []Case{
 		Request: "requests to the endpoints have a hundred thousand parameters",
 		Want:    "within moments, a refusal, or the connection is closed",
 		Attacks: []string{"L1"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		varies:  true,
 		run: func(p *probe) {
 			c := p.client()
@@ -71,7 +71,7 @@ var limitCases = []Case{
 		Request: "requests have a header of two megabytes, and a query of one",
 		Want:    "the header is refused, or the connection is closed; no failure of the server",
 		Attacks: []string{"L1"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		varies:  true,
 		run: func(p *probe) {
 			c := p.client()
@@ -96,7 +96,7 @@ var limitCases = []Case{
 		Request: "fifty connections send the head of a request a byte a second, and no end to it",
 		Want:    "other requests are answered meanwhile, and the server closes the connections within a hundred seconds: none may keep one for ever",
 		Attacks: []string{"L3"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		varies:  true,
 		run: func(p *probe) {
 			c := p.client()
@@ -128,7 +128,7 @@ var limitCases = []Case{
 		Request: "a whole flow: a user signs in and allows, a code is redeemed, tokens are used, refreshed, introspected and revoked",
 		Want:    "nothing that opens anything is in the server's log, at its finest level: no code, token, verifier, secret, assertion, password or cookie",
 		Attacks: []string{"L6", "B24"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		alone:   true,
 		run: func(p *probe) {
 			logged := p.logged()
@@ -143,7 +143,7 @@ var limitCases = []Case{
 		Request: "requests that are refused: a code with a wrong verifier, again, and to a wrong redirect URI, a wrong secret, credentials in the query, a redirect URI with a code in it",
 		Want:    "nothing that opens anything is in the server's log",
 		Attacks: []string{"L6", "B24", "D9"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		alone:   true,
 		run: func(p *probe) {
 			logged := p.logged()

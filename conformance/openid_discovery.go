@@ -13,7 +13,7 @@ import (
 const openIDDiscovery = "OpenID Connect Discovery"
 
 // openIDDocument is there if the server publishes its metadata where OpenID Connect has it.
-var openIDDocument Feature = func(r *running) string {
+var openIDDocument feature = func(r *running) string {
 	if missing := openID(r); missing != "" {
 		return missing
 	}
@@ -27,7 +27,7 @@ var discoveryCases = []Case{
 		Request: "/.well-known/openid-configuration after the issuer",
 		Want:    "200 and a JSON object as application/json, whose issuer is the issuer to the letter",
 		Attacks: []string{"O3"},
-		Needs:   []Feature{openIDDocument},
+		needs:   []feature{openIDDocument},
 		run: func(p *probe) {
 			x := p.get(wellKnown(p.run.target.Issuer, "openid-configuration", false)).wantJSON()
 			if !strings.HasPrefix(x.header.Get("Content-Type"), "application/json") {
@@ -42,7 +42,7 @@ var discoveryCases = []Case{
 		ID: "discovery-required", Spec: openIDDiscovery, Section: "3", Level: Must,
 		Request: "/.well-known/openid-configuration after the issuer",
 		Want:    "all members that are required, of the right types; no empty arrays, no fragments in URLs of endpoints",
-		Needs:   []Feature{openIDDocument},
+		needs:   []feature{openIDDocument},
 		run: func(p *probe) {
 			md := metadata(p.get(wellKnown(p.run.target.Issuer, "openid-configuration", false)).wantJSON().member)
 			for _, name := range []string{"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"} {
@@ -70,7 +70,7 @@ var discoveryCases = []Case{
 		ID: "discovery-rs256", Spec: openIDDiscovery, Section: "3", Level: Must,
 		Request: "id_token_signing_alg_values_supported in the metadata",
 		Want:    "RS256 is listed, and none is not",
-		Needs:   []Feature{openIDDocument, lacks(fapi, "FAPI 2.0 allows no RS256")},
+		needs:   []feature{openIDDocument, lacks(fapi, "FAPI 2.0 allows no RS256")},
 		run: func(p *probe) {
 			if !p.run.md.lists("id_token_signing_alg_values_supported", "RS256") {
 				p.errorf("RS256 is not listed")
@@ -84,7 +84,7 @@ var discoveryCases = []Case{
 		ID: "discovery-https", Spec: openIDDiscovery, Section: "3", Level: Must,
 		Request: "the endpoints in the metadata",
 		Want:    "https URLs, and the issuer too, without query or fragment",
-		Needs:   []Feature{openIDDocument},
+		needs:   []feature{openIDDocument},
 		run: func(p *probe) {
 			u, err := url.Parse(p.run.target.Issuer)
 			if err == nil && u.Scheme == "http" && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1") {
@@ -104,7 +104,7 @@ var discoveryCases = []Case{
 		ID: "discovery-documents-agree", Spec: "RFC 8414", Section: "5", Level: Must,
 		Request: "the metadata where RFC 8414 has it and where OpenID Connect has it",
 		Want:    "where both are there and both have a member, it is the same",
-		Needs:   []Feature{openIDDocument},
+		needs:   []feature{openIDDocument},
 		run: func(p *probe) {
 			one := p.get(wellKnown(p.run.target.Issuer, "openid-configuration", false))
 			two := p.get(wellKnown(p.run.target.Issuer, "oauth-authorization-server", true))
@@ -124,7 +124,7 @@ var discoveryCases = []Case{
 		Request: "the key set at jwks_uri",
 		Want:    "public keys alone, no kid twice, and a key for every algorithm that is listed",
 		Attacks: []string{"L9", "O1"},
-		Needs:   []Feature{openID, has("jwks_uri")},
+		needs:   []feature{openID, has("jwks_uri")},
 		run: func(p *probe) {
 			x := p.get(p.endpoint("jwks_uri")).wantJSON()
 			var set struct {
@@ -166,7 +166,7 @@ var discoveryCases = []Case{
 		Request: "a client registers id_token_signed_response_alg with an algorithm that is not listed, and with none",
 		Want:    "invalid_client_metadata, or a registration with another algorithm",
 		Attacks: []string{"O1", "O5"},
-		Needs:   []Feature{openID, registering},
+		needs:   []feature{openID, registering},
 		run: func(p *probe) {
 			for _, alg := range []string{"none", "HS256", "RS384", "ES512", "XX999"} {
 				if p.run.md.lists("id_token_signing_alg_values_supported", alg) {
@@ -191,7 +191,7 @@ var discoveryCases = []Case{
 		Request: "claims_supported, and an ID token of a request with max_age",
 		Want:    "what is in the ID token is listed, but for what every JWT may have",
 		Attacks: []string{"O1"},
-		Needs:   []Feature{codeFlow, openIDDocument, has("claims_supported")},
+		needs:   []feature{codeFlow, openIDDocument, has("claims_supported")},
 		run: func(p *probe) {
 			always := []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "azp", "at_hash", "c_hash", "s_hash", "nonce", "auth_time", "typ", "session_state"}
 			for name := range p.client().tokens(identifying(), set("max_age", "3600")).identity().said {

@@ -16,7 +16,7 @@ var hintCases = []Case{
 		ID: "hint-own-user", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
 		Request: "id_token_hint is the client's own ID token of the user who is signed in, with prompt=none",
 		Want:    "a code without any page",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, t := c.staysSilently(identifying())
@@ -28,7 +28,7 @@ var hintCases = []Case{
 		Request: "id_token_hint is the client's own ID token of another user than the one who is signed in, with prompt=none",
 		Want:    "login_required, or another error",
 		Attacks: []string{"B18"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, t := c.staysSilently(identifying())
@@ -42,7 +42,7 @@ var hintCases = []Case{
 		Request: "id_token_hint is of another user than the one who is signed in, who allows whatever is asked",
 		Want:    "no ID token of the user who is signed in: an error, or a sign-in as the other",
 		Attacks: []string{"B18"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, _ := c.enters(identifying())
@@ -58,7 +58,7 @@ var hintCases = []Case{
 		Request: "id_token_hint is signed with a key that is not the server's, or not at all, or by HMAC with the server's public key",
 		Want:    "an error: it is not taken for what it says",
 		Attacks: []string{"B18", "E19"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, t := c.staysSilently(identifying())
@@ -76,7 +76,7 @@ var hintCases = []Case{
 		Request: "id_token_hint is an ID token that was issued to another client, of the user who is signed in",
 		Want:    "an error: a client that came by it learns nothing with it",
 		Attacks: []string{"B18"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c, other := p.client(), p.client()
 			b, t := c.staysSilently(identifying())
@@ -89,7 +89,7 @@ var hintCases = []Case{
 		ID: "hint-expired", Spec: openIDCore, Section: "3.1.2.1", Level: Should,
 		Request: "id_token_hint is the client's own ID token of the user who is signed in, and has expired",
 		Want:    "it still counts: a code",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()
@@ -110,7 +110,7 @@ var hintCases = []Case{
 		Request: "a request has display, ui_locales, claims_locales, login_hint, acr_values and a parameter of no specification",
 		Want:    "a code: what is not known or cannot be met is no error",
 		Attacks: []string{"B21"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			p.client().authorize(identifying(), set("display", "page"), set("ui_locales", "xx-none de en"), set("claims_locales", "xx"),
 				set("login_hint", "somebody"), set("acr_values", "urn:example:no-such-level"), set("surprise", "ignored"))
@@ -120,7 +120,7 @@ var hintCases = []Case{
 		ID: "login-hint-decides-nothing", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
 		Request: "login_hint names another user than the one who is signed in, with prompt=none",
 		Want:    "an error, or a code of the user who is signed in: never of the other",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, t := c.enters(identifying())
@@ -135,7 +135,7 @@ var hintCases = []Case{
 		Request: "the claims parameter asks for an acr that the server supports, as essential",
 		Want:    "an ID token with that acr, or an error",
 		Attacks: []string{"B19"},
-		Needs:   []Feature{codeFlow, openID, is("claims_parameter_supported"), has("acr_values_supported")},
+		needs:   []feature{codeFlow, openID, is("claims_parameter_supported"), has("acr_values_supported")},
 		run: func(p *probe) {
 			for _, acr := range p.run.md.list("acr_values_supported") {
 				o := p.client().try(identifying(), claiming("id_token", "acr", map[string]any{"essential": true, "values": []string{acr}}))
@@ -152,7 +152,7 @@ var hintCases = []Case{
 		Request: "the claims parameter asks for an acr that nobody has, as essential",
 		Want:    "an error, unmet_authentication_requirements or another one, or a sign-in that does not end: no code",
 		Attacks: []string{"B19"},
-		Needs:   []Feature{codeFlow, openID, is("claims_parameter_supported")},
+		needs:   []feature{codeFlow, openID, is("claims_parameter_supported")},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize(identifying(), claiming("id_token", "acr", map[string]any{"values": []string{"urn:example:no-such-level"}}))
@@ -168,7 +168,7 @@ var hintCases = []Case{
 		ID: "claims-id-token", Spec: openIDCore, Section: "5.5", Level: Should,
 		Request: "the claims parameter asks for a claim in the ID token, with and without more to say about it",
 		Want:    "the claim in the ID token",
-		Needs:   []Feature{codeFlow, openID, is("claims_parameter_supported")},
+		needs:   []feature{codeFlow, openID, is("claims_parameter_supported")},
 		run: func(p *probe) {
 			_, claim := p.claimed()
 			for _, wish := range []any{nil, map[string]any{"essential": true}} {
@@ -183,7 +183,7 @@ var hintCases = []Case{
 		ID: "claims-userinfo", Spec: openIDCore, Section: "5.5", Level: Should,
 		Request: "the claims parameter asks for a claim at the UserInfo endpoint, and no scope does",
 		Want:    "the claim there, and not in the ID token",
-		Needs:   []Feature{codeFlow, openID, userInfoing, is("claims_parameter_supported")},
+		needs:   []feature{codeFlow, openID, userInfoing, is("claims_parameter_supported")},
 		run: func(p *probe) {
 			_, claim := p.claimed()
 			t := p.client().tokens(identifying(), claiming("userinfo", claim, nil))
@@ -199,7 +199,7 @@ var hintCases = []Case{
 		ID: "claims-cannot-set", Spec: openIDCore, Section: "5.5.1", Level: Must,
 		Request: "the claims parameter gives values for claims that the server sets itself: iss, aud, exp, nonce, at_hash, sid",
 		Want:    "an error, or an ID token with the server's own values",
-		Needs:   []Feature{codeFlow, openID, is("claims_parameter_supported")},
+		needs:   []feature{codeFlow, openID, is("claims_parameter_supported")},
 		run: func(p *probe) {
 			c := p.client()
 			wishes := map[string]any{}
@@ -227,7 +227,7 @@ var hintCases = []Case{
 		Request: "the claims parameter asks for the sub of another user than the one who is signed in, with prompt=none",
 		Want:    "an error",
 		Attacks: []string{"B18"},
-		Needs:   []Feature{codeFlow, openID, is("claims_parameter_supported")},
+		needs:   []feature{codeFlow, openID, is("claims_parameter_supported")},
 		run: func(p *probe) {
 			c := p.client()
 			b, t := c.staysSilently(identifying())
@@ -243,7 +243,7 @@ var hintCases = []Case{
 		ID: "claims-malformed", Spec: openIDCore, Section: "5.5", Level: Should,
 		Request: "the claims parameter is no JSON, JSON but no object, or has members of the wrong type",
 		Want:    "invalid_request",
-		Needs:   []Feature{codeFlow, openID, is("claims_parameter_supported")},
+		needs:   []feature{codeFlow, openID, is("claims_parameter_supported")},
 		run: func(p *probe) {
 			c := p.client()
 			for _, text := range []string{`{"id_token":`, `[]`, `"openid"`, `null`, `{"id_token":"email"}`, `{"userinfo":{"email":7}}`} {
@@ -256,7 +256,7 @@ var hintCases = []Case{
 		Request: "the claims parameter has 1 MB, 10 000 levels of nesting, or 10 000 claims",
 		Want:    "a quick answer, which is no failure of the server; and the next request succeeds",
 		Attacks: []string{"B20"},
-		Needs:   []Feature{codeFlow, openID, is("claims_parameter_supported")},
+		needs:   []feature{codeFlow, openID, is("claims_parameter_supported")},
 		run: func(p *probe) {
 			c := p.client()
 			var many []string

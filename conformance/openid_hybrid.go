@@ -10,7 +10,7 @@ var hybridCases = []Case{
 		ID: "implicit-id-token", Spec: openIDCore, Section: "3.2.2.5", Level: Must,
 		Request: "response_type=id_token",
 		Want:    "an ID token in the fragment with the nonce, and no code and no access token",
-		Needs:   []Feature{openID, lists("response_types_supported", "id_token")},
+		needs:   []feature{openID, lists("response_types_supported", "id_token")},
 		run: func(p *probe) {
 			c := p.client(implicit("id_token"))
 			o := c.try(identifying(), set("response_type", "id_token"))
@@ -28,7 +28,7 @@ var hybridCases = []Case{
 		ID: "hybrid-code-id-token", Spec: openIDCore, Section: "3.3.2.5", Level: Must,
 		Request: "response_type=code id_token, and the code is redeemed",
 		Want:    "a code and an ID token in the fragment; iss, sub, aud and nonce are those of the ID token that comes for the code",
-		Needs:   []Feature{openID, lists("response_types_supported", "code id_token")},
+		needs:   []feature{openID, lists("response_types_supported", "code id_token")},
 		run: func(p *probe) {
 			o := p.client(implicit("code id_token")).try(identifying(), set("response_type", "code id_token"))
 			front, back := o.wantCode().identity(), o.tokens().identity()
@@ -50,7 +50,7 @@ var hybridCases = []Case{
 		ID: "hybrid-c-hash", Spec: openIDCore, Section: "3.3.2.11", Level: Must,
 		Request: "response_type=code id_token",
 		Want:    "c_hash in the ID token is the left half of the hash of this code, and s_hash, if there is one, of this state",
-		Needs:   []Feature{openID, lists("response_types_supported", "code id_token")},
+		needs:   []feature{openID, lists("response_types_supported", "code id_token")},
 		run: func(p *probe) {
 			o := p.client(implicit("code id_token")).try(identifying(), set("response_type", "code id_token")).wantCode()
 			id := o.identity()
@@ -66,7 +66,7 @@ var hybridCases = []Case{
 		ID: "implicit-nonce-required", Spec: openIDCore, Section: "3.2.2.1", Level: Must,
 		Request: "an ID token is asked for at the authorization endpoint, without a nonce",
 		Want:    "invalid_request, in the fragment",
-		Needs:   []Feature{openID, anyOf(lists("response_types_supported", "id_token"), lists("response_types_supported", "code id_token"))},
+		needs:   []feature{openID, anyOf(lists("response_types_supported", "id_token"), lists("response_types_supported", "code id_token"))},
 		run: func(p *probe) {
 			for _, kind := range p.frontTypes() {
 				o := p.client(implicit(kind)).try(identifying(), del("nonce"), set("response_type", kind)).wantError("invalid_request")
@@ -81,7 +81,7 @@ var hybridCases = []Case{
 		Request: "response_mode=query with a response_type that brings an ID token",
 		Want:    "an error, and not in a way that would put an ID token into the query",
 		Attacks: []string{"B4"},
-		Needs:   []Feature{openID, anyOf(lists("response_types_supported", "id_token"), lists("response_types_supported", "code id_token"))},
+		needs:   []feature{openID, anyOf(lists("response_types_supported", "id_token"), lists("response_types_supported", "code id_token"))},
 		run: func(p *probe) {
 			for _, kind := range p.frontTypes() {
 				c := p.client(implicit(kind))
@@ -94,7 +94,7 @@ var hybridCases = []Case{
 		ID: "implicit-form-post", Spec: "OAuth 2.0 Form Post Response Mode", Section: "2", Level: Must,
 		Request: "response_mode=form_post with a response_type that brings an ID token",
 		Want:    "a page that posts the ID token to the redirect URI",
-		Needs: []Feature{openID, lists("response_modes_supported", "form_post"),
+		needs: []feature{openID, lists("response_modes_supported", "form_post"),
 			anyOf(lists("response_types_supported", "id_token"), lists("response_types_supported", "code id_token"))},
 		run: func(p *probe) {
 			for _, kind := range p.frontTypes() {
@@ -110,7 +110,7 @@ var hybridCases = []Case{
 		ID: "implicit-registered-alone", Spec: "OpenID Connect Registration", Section: "2", Level: Must,
 		Request: "a client whose response_types are code alone asks for an ID token at the authorization endpoint",
 		Want:    "unauthorized_client, unsupported_response_type or invalid_request; and no ID token",
-		Needs:   []Feature{codeFlow, openID, anyOf(lists("response_types_supported", "id_token"), lists("response_types_supported", "code id_token"))},
+		needs:   []feature{codeFlow, openID, anyOf(lists("response_types_supported", "id_token"), lists("response_types_supported", "code id_token"))},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize(identifying())
@@ -123,7 +123,7 @@ var hybridCases = []Case{
 		ID: "implicit-without-openid", Spec: openIDCore, Section: "3.2.2.1", Level: Must,
 		Request: "response_type=id_token without the scope openid",
 		Want:    "an error, and no ID token",
-		Needs:   []Feature{openID, lists("response_types_supported", "id_token")},
+		needs:   []feature{openID, lists("response_types_supported", "id_token")},
 		run: func(p *probe) {
 			if len(p.plainScopes()) == 0 {
 				p.notTested("it takes a scope beside openid: see Target.Scopes")
@@ -139,7 +139,7 @@ var hybridCases = []Case{
 		ID: "hybrid-order-of-words", Spec: "OAuth 2.0 Multiple Response Types", Section: "3", Level: Must,
 		Request: "response_type=id_token code, the words the other way round",
 		Want:    "the same as for code id_token",
-		Needs:   []Feature{openID, lists("response_types_supported", "code id_token")},
+		needs:   []feature{openID, lists("response_types_supported", "code id_token")},
 		run: func(p *probe) {
 			p.client(implicit("code id_token")).try(identifying(), set("response_type", "id_token code")).wantCode().identity()
 		},
@@ -149,7 +149,7 @@ var hybridCases = []Case{
 		Request: "response_type is token, id_token token, or code token",
 		Want:    "unsupported_response_type or another error: no access token in a URL",
 		Attacks: []string{"B2"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			for _, kind := range []string{"token", "id_token token", "code token", "code id_token token"} {

@@ -14,7 +14,7 @@ var idTokenCases = []Case{
 		ID: "idtoken-claims", Spec: openIDCore, Section: "2", Level: Must,
 		Request: "a code of a request with the scope openid is redeemed",
 		Want:    "an ID token with iss, sub, aud, exp and iat, for this client and for now",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			id := c.tokens(identifying()).identity()
@@ -41,7 +41,7 @@ var idTokenCases = []Case{
 		Request: "a code is redeemed, and the refresh token twice if there is one",
 		Want:    "aud names the client alone, or others only together with azp; it does not grow",
 		Attacks: []string{"E20"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			t := c.tokens(identifying(), offline(p))
@@ -75,7 +75,7 @@ var idTokenCases = []Case{
 		Request: "a client that has registered no id_token_signed_response_alg signs a user in",
 		Want:    "an ID token of RS256, signed with a key at jwks_uri",
 		Attacks: []string{"O5"},
-		Needs:   []Feature{codeFlow, openID, lists("id_token_signing_alg_values_supported", "RS256")},
+		needs:   []feature{codeFlow, openID, lists("id_token_signing_alg_values_supported", "RS256")},
 		run: func(p *probe) {
 			c := p.client()
 			if asked, ok := c.Metadata["id_token_signed_response_alg"].(string); ok && asked != "RS256" {
@@ -91,7 +91,7 @@ var idTokenCases = []Case{
 		Request: "clients sign users in that have registered each of id_token_signing_alg_values_supported",
 		Want:    "the ID token has the algorithm that the client has registered",
 		Attacks: []string{"O5", "O1"},
-		Needs:   []Feature{codeFlow, openID, has("id_token_signing_alg_values_supported")},
+		needs:   []feature{codeFlow, openID, has("id_token_signing_alg_values_supported")},
 		run: func(p *probe) {
 			for _, alg := range p.run.md.list("id_token_signing_alg_values_supported") {
 				if alg == "none" || strings.HasPrefix(alg, "HS") {
@@ -109,7 +109,7 @@ var idTokenCases = []Case{
 		Request: "any request that brings an ID token",
 		Want:    "the ID token is signed: three parts, an alg that is not none, or five parts of an encrypted one",
 		Attacks: []string{"O5"},
-		Needs:   []Feature{openID},
+		needs:   []feature{openID},
 		watch: func(x *exchange) (about bool, problem string) {
 			jwt := x.text("id_token")
 			if to := x.location(); to != nil && jwt == "" {
@@ -132,7 +132,7 @@ var idTokenCases = []Case{
 		ID: "idtoken-key-fits", Spec: "RFC 8725", Section: "3.1", Level: Must,
 		Request: "an ID token is compared with the key at jwks_uri that has its kid",
 		Want:    "one key alone has that kid, and its alg, if it names one, is that of the ID token",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			id := p.client().tokens(identifying()).identity()
 			found := 0
@@ -154,7 +154,7 @@ var idTokenCases = []Case{
 		Request: "a code is redeemed",
 		Want:    "at_hash, if the ID token has it, is the left half of the hash of this access token",
 		Attacks: []string{"E20"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			t := p.client().tokens(identifying())
 			id := t.identity()
@@ -171,7 +171,7 @@ var idTokenCases = []Case{
 		Request: "requests have a nonce of 64 characters, and ones with capitals, spaces, quotes, signs of URLs and letters beyond ASCII",
 		Want:    "the same nonce in the ID token, to the byte",
 		Attacks: []string{"C17"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, _ := c.enters(identifying())
@@ -188,7 +188,7 @@ var idTokenCases = []Case{
 		ID: "idtoken-no-nonce", Spec: openIDCore, Section: "2", Level: Must,
 		Request: "a request of the code flow has no nonce, after one in the same browser that had one",
 		Want:    "an ID token without nonce",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, _ := c.enters(identifying())
@@ -202,7 +202,7 @@ var idTokenCases = []Case{
 		ID: "idtoken-auth-time", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
 		Request: "a request has max_age",
 		Want:    "auth_time in the ID token: a time between the sign-in and now",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			id := p.client().tokens(identifying(), set("max_age", "3600")).identity()
 			if at, now := id.seconds("auth_time"), p.now().Unix(); at > now+5 || at < now-120 {
@@ -215,7 +215,7 @@ var idTokenCases = []Case{
 		Request: "a refresh token of a user's sign-in is used, some seconds later",
 		Want:    "an ID token, if there is one, of the same iss, sub, aud and auth_time, with an iat of its own",
 		Attacks: []string{"E20"},
-		Needs:   []Feature{codeFlow, openID, refreshing},
+		needs:   []feature{codeFlow, openID, refreshing},
 		run: func(p *probe) {
 			c := p.client()
 			t := c.lastingTokens(identifying(), set("max_age", "3600"))
@@ -249,7 +249,7 @@ var idTokenCases = []Case{
 		ID: "idtoken-needs-openid", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
 		Request: "a request without the scope openid, but with a nonce and max_age",
 		Want:    "no ID token, or a refusal",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			if len(p.plainScopes()) == 0 {
 				p.notTested("it takes a scope beside openid: see Target.Scopes")
@@ -272,7 +272,7 @@ var idTokenCases = []Case{
 		ID: "idtoken-subject-stable", Spec: openIDCore, Section: "2", Level: Must,
 		Request: "a user signs in twice, and another user once",
 		Want:    "the same sub for the one, and a different one for the other",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			_, first := c.enters(identifying())
@@ -289,7 +289,7 @@ var idTokenCases = []Case{
 		Request: "an ID token is presented as an access token, at the UserInfo endpoint or a resource",
 		Want:    "a refusal",
 		Attacks: []string{"E19"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			t := p.client().tokens(func(v url.Values) { identifying()(v); v.Set("scope", joined(p.scope(), "openid")) })
 			stolen := *t

@@ -24,7 +24,7 @@ var logoutCases = []Case{
 		ID: "logout-with-hint", Spec: rpLogout, Section: "2", Level: Must,
 		Request: "the end session endpoint is opened with the user's own ID token, a registered post_logout_redirect_uri and a state",
 		Want:    "the user is signed out, asked or not, and the browser comes back with the state to the letter",
-		Needs:   []Feature{codeFlow, openID, leaving},
+		needs:   []feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
 			b, t := c.enters(identifying())
@@ -44,7 +44,7 @@ var logoutCases = []Case{
 		ID: "logout-by-post", Spec: rpLogout, Section: "2", Level: Must,
 		Request: "the same by POST, the parameters in a form",
 		Want:    "the user is signed out, asked or not, and the browser comes back",
-		Needs:   []Feature{codeFlow, openID, leaving},
+		needs:   []feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
 			b, t := c.enters(identifying())
@@ -61,7 +61,7 @@ var logoutCases = []Case{
 		Request: "the end session endpoint is opened without id_token_hint, as any site could have an image load it; then the user agrees",
 		Want:    "nobody is signed out before the user agrees, and then the user is",
 		Attacks: []string{"U14"},
-		Needs:   []Feature{codeFlow, openID, leaving},
+		needs:   []feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
 			b, _ := c.stays(identifying())
@@ -76,7 +76,7 @@ var logoutCases = []Case{
 		Request: "the end session endpoint is opened without id_token_hint, and the user does nothing about the page",
 		Want:    "the user stays signed in",
 		Attacks: []string{"U14"},
-		Needs:   []Feature{codeFlow, openID, leaving},
+		needs:   []feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
 			b, _ := c.stays(identifying())
@@ -92,7 +92,7 @@ var logoutCases = []Case{
 		Request: "id_token_hint is of another user than the one who is signed in, is forged, or is not signed",
 		Want:    "nobody is signed out without being asked",
 		Attacks: []string{"U14", "E19"},
-		Needs:   []Feature{codeFlow, openID, leaving},
+		needs:   []feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
 			b, t := c.stays(identifying())
@@ -110,7 +110,7 @@ var logoutCases = []Case{
 		Request: "post_logout_redirect_uri is not one that the client has registered, by as little as a letter, and the user signs out",
 		Want:    "the browser is not sent there",
 		Attacks: []string{"U14"},
-		Needs:   []Feature{codeFlow, openID, leaving},
+		needs:   []feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
 			for _, uri := range []string{
@@ -138,7 +138,7 @@ var logoutCases = []Case{
 		Request: "post_logout_redirect_uri without id_token_hint and without client_id; and with the client_id of another client",
 		Want:    "the browser is not sent there",
 		Attacks: []string{"U14"},
-		Needs:   []Feature{codeFlow, openID, leaving},
+		needs:   []feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c, other := p.client(leaver()), p.client(with("post_logout_redirect_uris", []string{"https://other.example/bye"}))
 			for _, params := range []url.Values{
@@ -159,7 +159,7 @@ var logoutCases = []Case{
 		Request: "client_id is another one than the audience of id_token_hint",
 		Want:    "an error, or at most a question: nobody is signed out unasked, and the browser does not go back, whatever the user says",
 		Attacks: []string{"U14"},
-		Needs:   []Feature{codeFlow, openID, leaving},
+		needs:   []feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c, other := p.client(leaver()), p.client(leaver())
 			b, t := c.stays(identifying())
@@ -177,7 +177,7 @@ var logoutCases = []Case{
 		ID: "logout-hint-expired", Spec: rpLogout, Section: "2", Level: Should,
 		Request: "id_token_hint is the user's own ID token, and has expired",
 		Want:    "it still counts: the browser comes back, and the user is signed out, asked or not",
-		Needs:   []Feature{codeFlow, openID, leaving},
+		needs:   []feature{codeFlow, openID, leaving},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client(leaver())
@@ -199,7 +199,7 @@ var logoutCases = []Case{
 		Request: "another site has the form by which one user would agree to a logout, and has another user's browser send it",
 		Want:    "that user stays signed in; the form signs out the one who was asked",
 		Attacks: []string{"U14", "U1"},
-		Needs:   []Feature{codeFlow, openID, leaving},
+		needs:   []feature{codeFlow, openID, leaving},
 		run: func(p *probe) {
 			c := p.client(leaver())
 			b, _ := c.enters(identifying())

@@ -21,7 +21,7 @@ var clientLogoutCases = []Case{
 		ID: "backchannel-logout-token", Spec: backchannelLogout, Section: "2.4", Level: Must,
 		Request: "a user signs out who was signed in at a client with a backchannel_logout_uri",
 		Want:    "a POST there of a signed logout token: iss, aud, iat, exp, jti, the event, sub or sid, and no nonce",
-		Needs:   []Feature{codeFlow, openID, leaving, is("backchannel_logout_supported")},
+		needs:   []feature{codeFlow, openID, leaving, is("backchannel_logout_supported")},
 		run: func(p *probe) {
 			l := p.listen()
 			c := p.client(leaver(), l.wanted())
@@ -62,7 +62,7 @@ var clientLogoutCases = []Case{
 		ID: "backchannel-logout-type", Spec: backchannelLogout, Section: "2.4", Level: Should,
 		Request: "a user signs out who was signed in at a client with a backchannel_logout_uri",
 		Want:    "a logout token of typ logout+jwt, in a form as the parameter logout_token",
-		Needs:   []Feature{codeFlow, openID, leaving, is("backchannel_logout_supported")},
+		needs:   []feature{codeFlow, openID, leaving, is("backchannel_logout_supported")},
 		run: func(p *probe) {
 			l := p.listen()
 			c := p.client(leaver(), l.wanted())
@@ -81,7 +81,7 @@ var clientLogoutCases = []Case{
 		ID: "backchannel-logout-session", Spec: backchannelLogout, Section: "2.1", Level: Must,
 		Request: "one user is signed in at a client in two browsers, and signs out in one",
 		Want:    "one logout token, with the sid of that browser's ID tokens",
-		Needs:   []Feature{codeFlow, openID, leaving, is("backchannel_logout_session_supported")},
+		needs:   []feature{codeFlow, openID, leaving, is("backchannel_logout_session_supported")},
 		run: func(p *probe) {
 			l := p.listen()
 			c := p.client(leaver(), l.wanted(), with("backchannel_logout_session_required", true))
@@ -105,7 +105,7 @@ var clientLogoutCases = []Case{
 		ID: "backchannel-logout-every-client", Spec: backchannelLogout, Section: "2.3", Level: Must,
 		Request: "a user is signed in at two clients in one browser, and another user at a third; the first user signs out by one of the two",
 		Want:    "both of the two are told, each by a token for itself, and the third is not",
-		Needs:   []Feature{codeFlow, openID, leaving, is("backchannel_logout_supported")},
+		needs:   []feature{codeFlow, openID, leaving, is("backchannel_logout_supported")},
 		run: func(p *probe) {
 			one, two, three := p.listen(), p.listen(), p.listen()
 			c, d, e := p.client(leaver(), one.wanted()), p.client(two.wanted()), p.client(three.wanted())
@@ -127,7 +127,7 @@ var clientLogoutCases = []Case{
 		ID: "backchannel-logout-deaf-client", Spec: backchannelLogout, Section: "2.8", Level: Must,
 		Request: "a client answers the logout token with an error, and another one with 200",
 		Want:    "the user is signed out all the same, and the other client is told",
-		Needs:   []Feature{codeFlow, openID, leaving, is("backchannel_logout_supported")},
+		needs:   []feature{codeFlow, openID, leaving, is("backchannel_logout_supported")},
 		run: func(p *probe) {
 			deaf, good := p.listen(), p.listen()
 			deaf.status = http.StatusInternalServerError
@@ -145,7 +145,7 @@ var clientLogoutCases = []Case{
 		Request: "a user signs out who was signed in at a client with pairwise subjects",
 		Want:    "the logout token has the pairwise sub, or none",
 		Attacks: []string{"O4"},
-		Needs:   []Feature{codeFlow, openID, leaving, is("backchannel_logout_supported"), lists("subject_types_supported", "pairwise")},
+		needs:   []feature{codeFlow, openID, leaving, is("backchannel_logout_supported"), lists("subject_types_supported", "pairwise")},
 		run: func(p *probe) {
 			l := p.listen()
 			c := p.client(leaver(), l.wanted(), with("subject_type", "pairwise"))
@@ -161,7 +161,7 @@ var clientLogoutCases = []Case{
 		Request: "a logout token comes back as id_token_hint, and as an access token at the UserInfo endpoint",
 		Want:    "it is taken for neither",
 		Attacks: []string{"E19"},
-		Needs:   []Feature{codeFlow, openID, leaving, is("backchannel_logout_supported")},
+		needs:   []feature{codeFlow, openID, leaving, is("backchannel_logout_supported")},
 		run: func(p *probe) {
 			l := p.listen()
 			c := p.client(leaver(), l.wanted())
@@ -181,7 +181,7 @@ var clientLogoutCases = []Case{
 		ID: "backchannel-logout-refresh", Spec: backchannelLogout, Section: "2.7", Level: Should,
 		Request: "a user signs out who has given a client refresh tokens with and without offline_access",
 		Want:    "the one without is revoked, the one with it works on",
-		Needs:   []Feature{codeFlow, openID, refreshing, leaving, is("backchannel_logout_supported")},
+		needs:   []feature{codeFlow, openID, refreshing, leaving, is("backchannel_logout_supported")},
 		run: func(p *probe) {
 			l := p.listen()
 			c := p.client(leaver(), l.wanted())
@@ -209,7 +209,7 @@ var clientLogoutCases = []Case{
 		Request: "the host ends all that a user has authorized, who was signed in at a client with a backchannel_logout_uri",
 		Want:    "the client is told: a logout token for the user or the session",
 		Attacks: []string{"F11"},
-		Needs:   []Feature{codeFlow, openID, is("backchannel_logout_supported")},
+		needs:   []feature{codeFlow, openID, is("backchannel_logout_supported")},
 		alone:   true,
 		run: func(p *probe) {
 			end := p.controls().RevokeUser
@@ -232,7 +232,7 @@ var clientLogoutCases = []Case{
 		ID: "frontchannel-logout-frame", Spec: frontchannelLogout, Section: "3", Level: Must,
 		Request: "a user signs out who was signed in at a client with a frontchannel_logout_uri that has a query",
 		Want:    "a page with a frame of that URI: its query kept, iss and the sid of the ID token added; and a policy that lets it be opened",
-		Needs:   []Feature{codeFlow, openID, leaving, is("frontchannel_logout_supported")},
+		needs:   []feature{codeFlow, openID, leaving, is("frontchannel_logout_supported")},
 		run: func(p *probe) {
 			const uri = "https://client.example/gone?tenant=7"
 			c := p.client(leaver(), with("frontchannel_logout_uri", uri), with("frontchannel_logout_session_required", p.run.md.is("frontchannel_logout_session_supported")))
@@ -259,7 +259,7 @@ var clientLogoutCases = []Case{
 		ID: "frontchannel-logout-others", Spec: frontchannelLogout, Section: "3", Level: Must,
 		Request: "a user signs out, and another user was signed in at a client with a frontchannel_logout_uri",
 		Want:    "no frame of that client: a stranger does not learn of it",
-		Needs:   []Feature{codeFlow, openID, leaving, is("frontchannel_logout_supported")},
+		needs:   []feature{codeFlow, openID, leaving, is("frontchannel_logout_supported")},
 		run: func(p *probe) {
 			c := p.client(leaver(), with("frontchannel_logout_uri", "https://client.example/gone"))
 			other := p.client(redirects("https://other.example/callback"), with("frontchannel_logout_uri", "https://other.example/gone"))
@@ -275,7 +275,7 @@ var clientLogoutCases = []Case{
 		ID: "frontchannel-logout-origin", Spec: frontchannelLogout, Section: "2", Level: Must,
 		Request: "a client registers a frontchannel_logout_uri of another scheme, host or port than its redirect URIs",
 		Want:    "a refusal, or a registration without it",
-		Needs:   []Feature{openID, registering, is("frontchannel_logout_supported")},
+		needs:   []feature{openID, registering, is("frontchannel_logout_supported")},
 		run: func(p *probe) {
 			var changes []sending
 			if token := p.run.target.InitialAccessToken; token != "" {

@@ -14,7 +14,7 @@ var promptCases = []Case{
 		Request: "prompt=none in a browser in which nobody is signed in",
 		Want:    "login_required, or interaction_required, and no page",
 		Attacks: []string{"B14"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			p.client().try(identifying(), set("prompt", "none")).wantError("login_required", "interaction_required").asksNothing()
 		},
@@ -24,7 +24,7 @@ var promptCases = []Case{
 		Request: "prompt=none in a browser whose user is signed in and has never allowed this client anything",
 		Want:    "consent_required or interaction_required, and no page; or a code, if the server asks nobody for consent",
 		Attacks: []string{"B14", "U16"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			b, _ := p.client().stays(identifying())
 			c := p.client()
@@ -40,7 +40,7 @@ var promptCases = []Case{
 		ID: "prompt-none-after-consent", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
 		Request: "prompt=none in a browser whose user is signed in and has allowed the client the same",
 		Want:    "a code without any page, and an ID token of the same user",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, t := c.stays(identifying())
@@ -59,7 +59,7 @@ var promptCases = []Case{
 		Request: "prompt=none with a scope beyond what the user has allowed the client",
 		Want:    "an error, or a code whose tokens do not have that scope; and no page",
 		Attacks: []string{"B14"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			more, _ := p.twoScopes()
@@ -82,7 +82,7 @@ var promptCases = []Case{
 		Request: "prompt is none together with login or consent",
 		Want:    "invalid_request, or any other error, and no code",
 		Attacks: []string{"B15"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, _ := c.stays(identifying())
@@ -95,7 +95,7 @@ var promptCases = []Case{
 		ID: "prompt-login", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
 		Request: "prompt=login in a browser whose user is signed in, some seconds after the sign-in",
 		Want:    "the user signs in again: auth_time is later; or an error",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, t := c.stays(identifying(), set("max_age", "3600"))
@@ -118,7 +118,7 @@ var promptCases = []Case{
 		ID: "prompt-login-twice", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
 		Request: "a request with prompt=login that has been answered is opened once more in the same browser",
 		Want:    "the user is asked again, or the request is refused: no code without a new sign-in",
-		Needs:   []Feature{codeFlow, openID, frontRequests},
+		needs:   []feature{codeFlow, openID, frontRequests},
 		run: func(p *probe) {
 			c := p.client()
 			a := c.request(identifying(), set("prompt", "login"))
@@ -134,7 +134,7 @@ var promptCases = []Case{
 		ID: "prompt-consent", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
 		Request: "prompt=consent in a browser whose user has allowed the client the same, and who denies it now",
 		Want:    "the user is asked again: no code",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, _ := c.enters(identifying())
@@ -148,7 +148,7 @@ var promptCases = []Case{
 		ID: "prompt-select-account", Spec: openIDCore, Section: "3.1.2.1", Level: Should,
 		Request: "prompt=select_account in a browser whose user is signed in and has allowed the client the same",
 		Want:    "the user is asked which account it is to be, or the client gets an error: no code at once",
-		Needs:   []Feature{codeFlow, openID, anyOf(lists("prompt_values_supported", "select_account"), lacks(has("prompt_values_supported"), "prompt_values_supported does not list select_account"))},
+		needs:   []feature{codeFlow, openID, anyOf(lists("prompt_values_supported", "select_account"), lacks(has("prompt_values_supported"), "prompt_values_supported does not list select_account"))},
 		run: func(p *probe) {
 			c := p.client()
 			b, _ := c.enters(identifying())
@@ -164,7 +164,7 @@ var promptCases = []Case{
 		ID: "max-age-passed", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
 		Request: "max_age=1 in a browser whose user signed in some seconds ago",
 		Want:    "the user signs in again: auth_time is later",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, t := c.enters(identifying(), set("max_age", "3600"))
@@ -180,7 +180,7 @@ var promptCases = []Case{
 		Request: "max_age=1 and prompt=none in a browser whose user signed in some seconds ago",
 		Want:    "login_required, interaction_required or consent_required",
 		Attacks: []string{"B14"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, _ := c.staysSilently(identifying())
@@ -192,7 +192,7 @@ var promptCases = []Case{
 		ID: "max-age-malformed", Spec: openIDCore, Section: "3.1.2.1", Level: Should,
 		Request: "max_age is a word, negative, or beyond what numbers hold",
 		Want:    "invalid_request, or a page: no code at once, as if nothing had been asked for",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			b, _ := c.enters(identifying())
@@ -208,7 +208,7 @@ var promptCases = []Case{
 		ID: "default-max-age", Spec: "OpenID Connect Registration", Section: "2", Level: Must,
 		Request: "a client with default_max_age 1 asks for a user who signed in some seconds ago",
 		Want:    "the user signs in again, and the ID token has auth_time",
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client(with("default_max_age", 1))
 			b, t := c.enters(identifying())
@@ -224,7 +224,7 @@ var promptCases = []Case{
 		Request: "an authorization request by POST, its parameters in the form",
 		Want:    "the same as by GET: a code for the client in the end",
 		Attacks: []string{"A21"},
-		Needs:   []Feature{codeFlow, openID, frontRequests},
+		needs:   []feature{codeFlow, openID, frontRequests},
 		run: func(p *probe) {
 			c := p.client()
 			a := c.request(identifying())
@@ -241,7 +241,7 @@ var promptCases = []Case{
 		ID: "offline-access", Spec: openIDCore, Section: "11", Level: Must,
 		Request: "offline_access with prompt=consent, which the user allows",
 		Want:    "a refresh token",
-		Needs:   []Feature{codeFlow, openID, refreshing, lists("scopes_supported", "offline_access")},
+		needs:   []feature{codeFlow, openID, refreshing, lists("scopes_supported", "offline_access")},
 		run: func(p *probe) {
 			if t := p.client().tokens(identifying("offline_access"), set("prompt", "consent")); t.refresh == "" {
 				p.failf("there is no refresh token, with scope %q", t.scope)
@@ -253,7 +253,7 @@ var promptCases = []Case{
 		Request: "offline_access and prompt=none, of a client that the user has allowed openid alone",
 		Want:    "an error, or tokens without the scope offline_access and without a refresh token",
 		Attacks: []string{"F12"},
-		Needs:   []Feature{codeFlow, openID, refreshing, lists("scopes_supported", "offline_access")},
+		needs:   []feature{codeFlow, openID, refreshing, lists("scopes_supported", "offline_access")},
 		run: func(p *probe) {
 			c := p.client()
 			if publicClients(p.run) == "" { // to which servers give refresh tokens less readily
@@ -277,7 +277,7 @@ var promptCases = []Case{
 		ID: "offline-access-response-type", Spec: openIDCore, Section: "11", Level: Must,
 		Request: "offline_access with response_type=id_token, which brings no code",
 		Want:    "offline_access is ignored, or refused: no refresh token and no code",
-		Needs:   []Feature{openID, lists("scopes_supported", "offline_access"), lists("response_types_supported", "id_token")},
+		needs:   []feature{openID, lists("scopes_supported", "offline_access"), lists("response_types_supported", "id_token")},
 		run: func(p *probe) {
 			o := p.client(implicit("id_token")).try(identifying("offline_access"), set("response_type", "id_token"), set("prompt", "consent"))
 			if o.code() != "" || o.params.Has("refresh_token") || o.params.Has("access_token") {

@@ -14,7 +14,7 @@ var subjectCases = []Case{
 		Request: "a user signs in at clients with pairwise subjects: two of one host, one of another",
 		Want:    "the same sub for the two, another one for the third, and for none the public one",
 		Attacks: []string{"O4"},
-		Needs:   []Feature{codeFlow, openID, lists("subject_types_supported", "pairwise")},
+		needs:   []feature{codeFlow, openID, lists("subject_types_supported", "pairwise")},
 		run: func(p *probe) {
 			pairwise := with("subject_type", "pairwise")
 			sub := func(wanted ...wanting) string {
@@ -41,7 +41,7 @@ var subjectCases = []Case{
 		Request: "two users sign in at a client with pairwise subjects, one of them twice",
 		Want:    "two subs",
 		Attacks: []string{"O4"},
-		Needs:   []Feature{codeFlow, openID, lists("subject_types_supported", "pairwise")},
+		needs:   []feature{codeFlow, openID, lists("subject_types_supported", "pairwise")},
 		run: func(p *probe) {
 			c := p.client(with("subject_type", "pairwise"))
 			_, one := c.entersAs(0, identifying())
@@ -57,7 +57,7 @@ var subjectCases = []Case{
 		Request: "a client with pairwise subjects looks for the user's public sub: at the UserInfo endpoint, by introspection, in its access token, after a refresh",
 		Want:    "the pairwise sub everywhere, and the public one nowhere",
 		Attacks: []string{"O4"},
-		Needs:   []Feature{codeFlow, openID, lists("subject_types_supported", "pairwise"), lists("subject_types_supported", "public")},
+		needs:   []feature{codeFlow, openID, lists("subject_types_supported", "pairwise"), lists("subject_types_supported", "public")},
 		run: func(p *probe) {
 			open := p.client(with("subject_type", "public")).tokens(identifying()).identity().text("sub")
 			c := p.client(with("subject_type", "pairwise"))
@@ -91,7 +91,7 @@ var subjectCases = []Case{
 		Request: "a client with pairwise subjects asks for its own user by id_token_hint, and by the public sub in the claims parameter",
 		Want:    "a code for its own name of the user; for the public one an error, as for any wrong name",
 		Attacks: []string{"O4", "B18"},
-		Needs:   []Feature{codeFlow, openID, lists("subject_types_supported", "pairwise"), lists("subject_types_supported", "public"), is("claims_parameter_supported")},
+		needs:   []feature{codeFlow, openID, lists("subject_types_supported", "pairwise"), lists("subject_types_supported", "public"), is("claims_parameter_supported")},
 		run: func(p *probe) {
 			open := p.client(with("subject_type", "public")).tokens(identifying()).identity().text("sub")
 			c := p.client(with("subject_type", "pairwise"))
@@ -105,7 +105,7 @@ var subjectCases = []Case{
 		Request: "clients that have registered id_token_encrypted_response_alg, each of those listed, sign a user in",
 		Want:    "an encrypted ID token that the client alone opens, and in it one that the server has signed",
 		Attacks: []string{"O1"},
-		Needs:   []Feature{codeFlow, openID, has("id_token_encryption_alg_values_supported")},
+		needs:   []feature{codeFlow, openID, has("id_token_encryption_alg_values_supported")},
 		run: func(p *probe) {
 			p.eachEncryption("id_token", func(c *client, enc string) {
 				t := c.tokens(identifying())
@@ -124,7 +124,7 @@ var subjectCases = []Case{
 		Request: "clients that have registered userinfo_encrypted_response_alg, each of those listed, ask the UserInfo endpoint",
 		Want:    "application/jwt: an encrypted answer that the client alone opens",
 		Attacks: []string{"O1"},
-		Needs: []Feature{codeFlow, openID, userInfoing, has("userinfo_encryption_alg_values_supported"),
+		needs: []feature{codeFlow, openID, userInfoing, has("userinfo_encryption_alg_values_supported"),
 			has("userinfo_signing_alg_values_supported")},
 		run: func(p *probe) {
 			p.eachEncryption("userinfo", func(c *client, enc string) {

@@ -13,7 +13,7 @@ var userInfoCases = []Case{
 		Request: "the UserInfo endpoint is asked with the access token that came with an ID token",
 		Want:    "JSON with the same sub",
 		Attacks: []string{"G12"},
-		Needs:   []Feature{codeFlow, openID, userInfoing},
+		needs:   []feature{codeFlow, openID, userInfoing},
 		run: func(p *probe) {
 			t := p.client().tokens(identifying())
 			if got, want := t.userInfo().wantJSON().text("sub"), t.identity().text("sub"); got != want {
@@ -26,7 +26,7 @@ var userInfoCases = []Case{
 		Request: "the UserInfo endpoint is asked",
 		Want:    "an answer that no cache keeps for others: Cache-Control with no-store or private",
 		Attacks: []string{"G12"},
-		Needs:   []Feature{codeFlow, openID, userInfoing},
+		needs:   []feature{codeFlow, openID, userInfoing},
 		run: func(p *probe) {
 			x := p.client().tokens(identifying()).userInfo().wantJSON()
 			if said := strings.ToLower(x.header.Get("Cache-Control")); !strings.Contains(said, "no-store") && !strings.Contains(said, "private") {
@@ -38,7 +38,7 @@ var userInfoCases = []Case{
 		ID: "userinfo-post", Spec: openIDCore, Section: "5.3.1", Level: Must,
 		Request: "the UserInfo endpoint is asked by POST, with the access token in the header",
 		Want:    "the same as by GET",
-		Needs:   []Feature{codeFlow, openID, userInfoing},
+		needs:   []feature{codeFlow, openID, userInfoing},
 		run: func(p *probe) {
 			t := p.client().tokens(identifying())
 			x := t.present(http.MethodPost, t.c.at("userinfo_endpoint")).wantJSON()
@@ -52,7 +52,7 @@ var userInfoCases = []Case{
 		Request: "the UserInfo endpoint is asked with the access token in the query",
 		Want:    "a refusal",
 		Attacks: []string{"G12"},
-		Needs:   []Feature{codeFlow, openID, userInfoing},
+		needs:   []feature{codeFlow, openID, userInfoing},
 		run: func(p *probe) {
 			t := p.client().tokens(identifying())
 			t.userInfo().wantStatus(http.StatusOK)
@@ -63,7 +63,7 @@ var userInfoCases = []Case{
 		ID: "userinfo-two-tokens", Spec: "RFC 6750", Section: "2", Level: Must,
 		Request: "the access token is in the header and in the form as well",
 		Want:    "a refusal, invalid_request",
-		Needs:   []Feature{codeFlow, openID, userInfoing},
+		needs:   []feature{codeFlow, openID, userInfoing},
 		run: func(p *probe) {
 			t := p.client().tokens(identifying())
 			t.userInfo().wantStatus(http.StatusOK)
@@ -75,7 +75,7 @@ var userInfoCases = []Case{
 		Request: "the UserInfo endpoint is asked without any access token",
 		Want:    "401 with a WWW-Authenticate challenge, which has no error code",
 		Attacks: []string{"G12"},
-		Needs:   []Feature{openID, userInfoing},
+		needs:   []feature{openID, userInfoing},
 		run: func(p *probe) {
 			x := p.get(p.endpoint("userinfo_endpoint")).wantStatus(http.StatusUnauthorized)
 			said, proof := x.challenge("Bearer"), x.challenge("DPoP")
@@ -92,7 +92,7 @@ var userInfoCases = []Case{
 		Request: "the UserInfo endpoint is asked with a made-up access token, one that is cut off, and a refresh token",
 		Want:    "401 with a WWW-Authenticate challenge that says invalid_token, and nothing about the user",
 		Attacks: []string{"G12", "E19"},
-		Needs:   []Feature{codeFlow, openID, userInfoing},
+		needs:   []feature{codeFlow, openID, userInfoing},
 		run: func(p *probe) {
 			t := p.client().tokens(identifying(), offline(p))
 			t.userInfo().wantStatus(http.StatusOK)
@@ -120,7 +120,7 @@ var userInfoCases = []Case{
 		ID: "userinfo-revoked-token", Spec: openIDCore, Section: "5.3.3", Level: Must,
 		Request: "the UserInfo endpoint is asked with an access token that has been revoked",
 		Want:    "a refusal",
-		Needs:   []Feature{codeFlow, openID, userInfoing, revoking},
+		needs:   []feature{codeFlow, openID, userInfoing, revoking},
 		run: func(p *probe) {
 			t := p.client().tokens(identifying())
 			t.userInfo().wantStatus(http.StatusOK)
@@ -135,7 +135,7 @@ var userInfoCases = []Case{
 		Request: "the UserInfo endpoint is asked with an access token that a user gave without the scope openid",
 		Want:    "403 with insufficient_scope, or 401; and no claims",
 		Attacks: []string{"G13"},
-		Needs:   []Feature{codeFlow, openID, userInfoing},
+		needs:   []feature{codeFlow, openID, userInfoing},
 		run: func(p *probe) {
 			if len(p.plainScopes()) == 0 {
 				p.notTested("it takes a scope beside openid: see Target.Scopes")
@@ -150,7 +150,7 @@ var userInfoCases = []Case{
 		Request: "the UserInfo endpoint is asked with a token of client_credentials",
 		Want:    "403 with insufficient_scope, or 401; and no claims",
 		Attacks: []string{"G13"},
-		Needs:   []Feature{openID, userInfoing, ownTokens},
+		needs:   []feature{openID, userInfoing, ownTokens},
 		run: func(p *probe) {
 			c := p.client(servicing())
 			c.own().userInfo().wantInsufficient()
@@ -164,7 +164,7 @@ var userInfoCases = []Case{
 		ID: "userinfo-by-scope", Spec: openIDCore, Section: "5.4", Level: Should,
 		Request: "tokens with the scope openid alone, and with profile or email besides",
 		Want:    "the claims of the scope with it, and not without",
-		Needs:   []Feature{codeFlow, openID, userInfoing},
+		needs:   []feature{codeFlow, openID, userInfoing},
 		run: func(p *probe) {
 			scope, claim := p.claimed()
 			c := p.client()
@@ -180,7 +180,7 @@ var userInfoCases = []Case{
 		ID: "userinfo-narrowed", Spec: openIDCore, Section: "5.4", Level: Must,
 		Request: "a refresh narrows the scope to openid, and the UserInfo endpoint is asked with the new access token",
 		Want:    "no claims of the scopes that are gone",
-		Needs:   []Feature{codeFlow, openID, userInfoing, refreshing},
+		needs:   []feature{codeFlow, openID, userInfoing, refreshing},
 		run: func(p *probe) {
 			scope, claim := p.claimed()
 			c := p.client()
@@ -197,7 +197,7 @@ var userInfoCases = []Case{
 		ID: "userinfo-other-methods", Spec: openIDCore, Section: "5.3.1", Level: Should,
 		Request: "the UserInfo endpoint is asked by PUT and DELETE with a good access token",
 		Want:    "a refusal, such as 405",
-		Needs:   []Feature{codeFlow, openID, userInfoing},
+		needs:   []feature{codeFlow, openID, userInfoing},
 		run: func(p *probe) {
 			t := p.client().tokens(identifying())
 			t.userInfo().wantStatus(http.StatusOK)
@@ -210,7 +210,7 @@ var userInfoCases = []Case{
 		ID: "userinfo-signed", Spec: openIDCore, Section: "5.3.2", Level: Must,
 		Request: "a client that has registered a userinfo_signed_response_alg asks the UserInfo endpoint",
 		Want:    "application/jwt: a JWT of that algorithm, with sub, and the issuer and the client in iss and aud",
-		Needs:   []Feature{codeFlow, openID, userInfoing, has("userinfo_signing_alg_values_supported")},
+		needs:   []feature{codeFlow, openID, userInfoing, has("userinfo_signing_alg_values_supported")},
 		run: func(p *probe) {
 			for _, alg := range p.run.md.list("userinfo_signing_alg_values_supported") {
 				if alg == "none" || strings.HasPrefix(alg, "HS") {

@@ -15,7 +15,7 @@ var pageCases = []Case{
 		Request: "the pages of a request: the one that signs in, the one that asks, the one that shows an error",
 		Want:    "frame-ancestors in Content-Security-Policy, or X-Frame-Options, keep each out of other sites' frames",
 		Attacks: []string{"U6", "U16"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c, b := p.client(), p.pages(0)
 			c.asking(b)
@@ -74,7 +74,7 @@ var pageCases = []Case{
 		ID: "page-no-store", Spec: "RFC 6819", Section: "5.1.4.1", Level: Should,
 		Request: "the page that asks about a request",
 		Want:    "it is not to be stored by caches",
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			_, page := p.client().asking(p.pages(0))
 			page.wantNoStore()
@@ -85,7 +85,7 @@ var pageCases = []Case{
 		Request: "a client's name is HTML, with a script in it",
 		Want:    "no such client, or pages that have it as text",
 		Attacks: []string{"U7"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			p.wantHarmless("client_name", `Tea<script>alert(1)</script>"'><img src=x onerror=alert(1)>`)
 		},
@@ -95,7 +95,7 @@ var pageCases = []Case{
 		Request: "a client's home page, logo, policy or terms are a javascript: or data: URL, or break out of an attribute",
 		Want:    "no such client, or pages without such a link",
 		Attacks: []string{"U7", "A15"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			for _, member := range []string{"client_uri", "logo_uri", "policy_uri", "tos_uri"} {
 				p.wantHarmless(member, "javascript:alert(1)//https://client.example/", "data:text/html,<script>alert(1)</script>", `https://client.example/" onerror="alert(1)`)
@@ -107,7 +107,7 @@ var pageCases = []Case{
 		Request: "a client's name turns the direction of what follows it",
 		Want:    "no such client, or pages on which nothing outside of the name is turned",
 		Attacks: []string{"U7"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			const override = "\u202e"
 			p.asksAbout(func(page *exchange) {
@@ -126,7 +126,7 @@ var pageCases = []Case{
 		Request: "a client's logo is an image of a host that has nothing to do with its redirect URIs",
 		Want:    "no such client, or a page that does not fetch it",
 		Attacks: []string{"U7"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			p.asksAbout(func(page *exchange) {
 				for _, e := range elements(page) {
@@ -142,7 +142,7 @@ var pageCases = []Case{
 		Request: "a client asks a user",
 		Want:    "the page names the client and the host that the answer goes to",
 		Attacks: []string{"U8"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			const host = "client.example"
 			p.asksAbout(func(page *exchange) {
@@ -160,7 +160,7 @@ var pageCases = []Case{
 		Request: "a client asks whose answers go to a host with letters beyond ASCII, which may look like those of another",
 		Want:    "the page has that host in its xn-- form, if at all",
 		Attacks: []string{"A14"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			p.asksAbout(func(page *exchange) {
 				if strings.Contains(wordsOf(page), "bücher.example") {
@@ -174,7 +174,7 @@ var pageCases = []Case{
 		Request: "requests that come to an error page, with HTML in client_id, redirect_uri, error and error_description",
 		Want:    "none of it is in the page but as text",
 		Attacks: []string{"U12"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()

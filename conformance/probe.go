@@ -230,7 +230,7 @@ func (p *probe) do() (result Result) {
 		}
 		result.Duration = time.Since(begun)
 	}()
-	for _, need := range c.Needs {
+	for _, need := range c.needs {
 		if missing := need(p.run); missing != "" {
 			p.notOffered("%s", missing)
 		}

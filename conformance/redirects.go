@@ -14,7 +14,7 @@ var redirectCases = []Case{
 		Request: "redirect_uri is at another host, or at another place of the client's host, in a browser whose user has allowed the client before",
 		Want:    "an error page: nothing in it sends the browser anywhere",
 		Attacks: []string{"A3"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(), p.browser()
 			c.request().in(b, Allow).wantCode()
@@ -27,7 +27,7 @@ var redirectCases = []Case{
 		Request: "a request has an unregistered redirect_uri and something else wrong: the kind of response, the scope, no challenge, prompt=none, response_mode=form_post",
 		Want:    "an error page: the error does not go to the redirect URI either",
 		Attacks: []string{"A3"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(), p.browser()
 			c.request().in(b, Allow).wantCode()
@@ -45,7 +45,7 @@ var redirectCases = []Case{
 		Request: "redirect_uri is the registered one but for a slash, letters in capitals, a query, dot segments, escapes, the default port, or more of the same",
 		Want:    "an error page for each: the comparison is of strings",
 		Attacks: []string{"A4"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(), p.browser()
 			c.request().in(b, Allow).wantCode()
@@ -57,7 +57,7 @@ var redirectCases = []Case{
 		Request: "the same in pushed requests of a client that has registered its redirect URIs",
 		Want:    "each is refused when it is pushed",
 		Attacks: []string{"A3", "A4", "A5", "A6"},
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			c := p.client(with("require_pushed_authorization_requests", true))
 			c.authorize()
@@ -76,7 +76,7 @@ var redirectCases = []Case{
 		Request: "redirect_uri has a user name, a backslash, no slashes, too many of them, or no scheme: what parsers read in different ways",
 		Want:    "an error page for each",
 		Attacks: []string{"A5"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(), p.browser()
 			c.request().in(b, Allow).wantCode()
@@ -92,7 +92,7 @@ var redirectCases = []Case{
 		Request: "redirect_uri is the registered one with a fragment, or an empty one",
 		Want:    "an error page",
 		Attacks: []string{"A6"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(), p.browser()
 			c.request().in(b, Allow).wantCode()
@@ -104,7 +104,7 @@ var redirectCases = []Case{
 		Request: "a client registers a redirect URI with a fragment, and then asks for it",
 		Want:    "it is not registered, or at least not used",
 		Attacks: []string{"A6"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			p.wantUnusable(nil, "https://client.example/callback#fragment", "https://client.example/callback#")
 		},
@@ -114,7 +114,7 @@ var redirectCases = []Case{
 		Request: "redirect_uri has spaces, a tab, line breaks or NUL before, behind or in it",
 		Want:    "an error page, and no header that the request has made up",
 		Attacks: []string{"A7"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(), p.browser()
 			c.request().in(b, Allow).wantCode()
@@ -133,7 +133,7 @@ var redirectCases = []Case{
 		Request: "the host of redirect_uri looks like the registered one: letters of another alphabet, a dot of another width",
 		Want:    "an error page",
 		Attacks: []string{"A14"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(), p.browser()
 			c.request().in(b, Allow).wantCode()
@@ -150,7 +150,7 @@ var redirectCases = []Case{
 		Request: "a client has registered a redirect URI with an xn-- host; a request has that, and then the same host in its own letters",
 		Want:    "a code for the first, an error page for the second",
 		Attacks: []string{"A14"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			const registered = "https://xn--bcher-kva.example/callback"
 			c, b := p.client(redirects(registered)), p.browser()
@@ -163,7 +163,7 @@ var redirectCases = []Case{
 		Request: "a client registers javascript:, data:, file: or another scheme that browsers run or read by themselves, and then asks for it",
 		Want:    "it is not registered, or at least not used",
 		Attacks: []string{"A15"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			p.wantUnusable(nil, "javascript:alert(1)//client.example/callback", "JavaScript://client.example/%0aalert(1)", "data:text/html,<script>alert(1)</script>",
 				"vbscript:msgbox(1)", "file:///etc/passwd", "blob:https://client.example/0", "about:blank")
@@ -174,7 +174,7 @@ var redirectCases = []Case{
 		Request: "a client registers an http redirect URI at a host that is not the user's device, or looks like it, and then asks for it",
 		Want:    "it is not registered, or at least not used",
 		Attacks: []string{"A17"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			p.wantUnusable(nil, "http://client.example/callback", "http://localhost."+foreign+"/callback", "http://127.0.0.1."+foreign+"/callback", "http://localhost@"+foreign+"/callback")
 		},
@@ -183,7 +183,7 @@ var redirectCases = []Case{
 		ID: "redirect-query-kept", Spec: "RFC 6749", Section: "3.1.2", Level: Must,
 		Request: "the registered redirect URI has a query",
 		Want:    "the answer is added to it, and it is still there",
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client(redirects("https://client.example/callback?tenant=a%20b&empty="))
 			if !strings.Contains(c.redirectURI(), "?") {
@@ -202,7 +202,7 @@ var redirectCases = []Case{
 		Request: "redirect_uri is left out by a client that has registered one",
 		Want:    "the answer goes there, or there is an error page",
 		Attacks: []string{"A18"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			scope := p.scope()
@@ -225,7 +225,7 @@ var redirectCases = []Case{
 		Request: "redirect_uri is left out by a client that has registered two",
 		Want:    "an error page: nobody knows which one is meant",
 		Attacks: []string{"A18"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client(redirects("https://client.example/callback", "https://client.example/other"))
 			for _, uri := range texts(c.Metadata["redirect_uris"]) {
@@ -239,7 +239,7 @@ var redirectCases = []Case{
 		Request: "redirect_uri is left out of a request with the scope openid",
 		Want:    "the request is refused",
 		Attacks: []string{"A19"},
-		Needs:   []Feature{codeFlow, openID},
+		needs:   []feature{codeFlow, openID},
 		run: func(p *probe) {
 			c := p.client()
 			scope := set("scope", "openid")
@@ -252,7 +252,7 @@ var redirectCases = []Case{
 		Request: "redirect_uri stands twice in the request: the registered one, and another, in either order",
 		Want:    "no code anywhere, and nothing goes to the other one",
 		Attacks: []string{"A3"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(), p.browser()
 			c.request().in(b, Allow).wantCode()
@@ -270,7 +270,7 @@ var redirectCases = []Case{
 		ID: "redirect-of-another-client", Spec: "RFC 6749", Section: "3.1.2.4", Level: Must,
 		Request: "redirect_uri is one that another client has registered",
 		Want:    "an error page",
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(redirects("https://client.example/one")), p.browser()
 			other := p.client(redirects("https://client.example/two"))

@@ -16,7 +16,7 @@ var registrationAttackCases = []Case{
 		Request: "a client registers without the initial access token that the server wants, and with a wrong one",
 		Want:    "401",
 		Attacks: []string{"S7"},
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			if p.run.target.InitialAccessToken == "" {
 				if p.registers(p.registration(nil)).status == http.StatusCreated {
@@ -34,7 +34,7 @@ var registrationAttackCases = []Case{
 		Request: "a registration says what its client_id, secret and registration access token are to be: another client's",
 		Want:    "values of the server's own, or a refusal; the other client is as it was",
 		Attacks: []string{"S9"},
-		Needs:   []Feature{registering, codeFlow},
+		needs:   []feature{registering, codeFlow},
 		run: func(p *probe) {
 			victim := p.registered(nil)
 			chosen := p.secret("client_secret")
@@ -50,7 +50,7 @@ var registrationAttackCases = []Case{
 		Request: "client_name holds HTML and script; client_uri, policy_uri, tos_uri and logo_uri are javascript: and data: URLs; a user is asked",
 		Want:    "a refusal, or a page on which all of it is text, and nothing leads there",
 		Attacks: []string{"U7"},
-		Needs:   []Feature{registering, codeFlow, frontRequests},
+		needs:   []feature{registering, codeFlow, frontRequests},
 		run: func(p *probe) {
 			name := `<script>alert(1)</script><img src=x onerror=alert(2)>"'>`
 			asked := claims{"client_name": name}
@@ -81,7 +81,7 @@ var registrationAttackCases = []Case{
 		Request: "a client registers a logo_uri, and a user is asked",
 		Want:    "a page that does not load the logo from there: it would tell the client who looks at it, and may be another tomorrow",
 		Attacks: []string{"U7"},
-		Needs:   []Feature{registering, codeFlow},
+		needs:   []feature{registering, codeFlow},
 		run: func(p *probe) {
 			c := p.registered(claims{"logo_uri": "https://client.example/logo-of-a-stranger.png"})
 			page := c.asked(p.browser())
@@ -95,7 +95,7 @@ var registrationAttackCases = []Case{
 		Request: "client_name has characters that turn the direction of text around, or control characters",
 		Want:    "a refusal, or a page without them",
 		Attacks: []string{"U7"},
-		Needs:   []Feature{registering, codeFlow},
+		needs:   []feature{registering, codeFlow},
 		run: func(p *probe) {
 			for _, sign := range []string{"\u202e", "\u2066", "\u200f", "\x07", "\x00"} {
 				x := p.registers(p.registration(claims{"client_name": "Bank" + sign + "knaB", "token_endpoint_auth_method": p.authentication()}))
@@ -118,7 +118,7 @@ var registrationAttackCases = []Case{
 		Request: "registrations with a name of 1 MB, 10 000 redirect URIs, and 100 000 nested arrays",
 		Want:    "a refusal within seconds",
 		Attacks: []string{"S8", "L1"},
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			p.registers(p.registration(nil)).wantStatus(http.StatusCreated)
 			many := make([]string, 10_000)
@@ -145,7 +145,7 @@ var registrationAttackCases = []Case{
 		Request: "a software_statement that nobody has signed, and one that a stranger has, name the client",
 		Want:    "invalid_software_statement or unapproved_software_statement, or the statement counts for nothing",
 		Attacks: []string{"S7", "E13"},
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			said := claims{"iss": "https://nobody.example", "client_name": "Vouched for", "software_id": "made-up"}
 			for _, statement := range []string{p.unsigned(map[string]any{"alg": "none"}, said, nil), p.sign(p.newKey("ES256"), said, nil), "no.JWT"} {
@@ -164,7 +164,7 @@ var registrationAttackCases = []Case{
 		ID: "dcr-secrets-unguessable", Spec: "RFC 7591", Section: "5", Level: Must,
 		Request: "ten clients register",
 		Want:    "no client_id, secret or registration access token twice, and none that is short",
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			seen := map[string]bool{}
 			for range 10 {
@@ -183,7 +183,7 @@ var registrationAttackCases = []Case{
 		ID: "dcr-get-refused", Spec: "RFC 7591", Section: "3.1", Level: Must,
 		Request: "the registration endpoint is asked by GET, PUT and DELETE",
 		Want:    "a refusal, and no list of clients",
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			p.registers(p.registration(nil)).wantStatus(http.StatusCreated)
 			for _, how := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
@@ -196,7 +196,7 @@ var registrationAttackCases = []Case{
 		Request: "a native client registers a loopback redirect URI, and asks with other ports, another path and other hosts",
 		Want:    "a code for any port, and an error page for the rest",
 		Attacks: []string{"A8", "A12", "A13"},
-		Needs:   []Feature{registering, codeFlow, publicClients},
+		needs:   []feature{registering, codeFlow, publicClients},
 		run: func(p *probe) {
 			c := p.registered(claims{"redirect_uris": []string{"http://127.0.0.1/callback"}, "application_type": "native", "token_endpoint_auth_method": "none"})
 			c.tokens(set("redirect_uri", "http://127.0.0.1:49152/callback"))
@@ -212,7 +212,7 @@ var registrationAttackCases = []Case{
 		Request: "a client registers a scope that there is not, and asks a user for it",
 		Want:    "a refusal, sooner or later, and never a token with it",
 		Attacks: []string{"S9", "B12"},
-		Needs:   []Feature{registering, codeFlow},
+		needs:   []feature{registering, codeFlow},
 		run: func(p *probe) {
 			x := p.registers(p.registration(claims{"scope": joined(p.scope(), "no-such-scope")}))
 			if x.status != http.StatusCreated {

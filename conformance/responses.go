@@ -16,7 +16,7 @@ var responseCases = []Case{
 		Request: "state has what means something in URLs and HTML, and is a thousand characters long; requests that succeed and that do not",
 		Want:    "each comes back to the byte",
 		Attacks: []string{"B7"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			for _, state := range []string{`&code=x#<>"'%00%20 +;=/?\~|`, strings.Repeat("0123456789", 100)} {
@@ -36,7 +36,7 @@ var responseCases = []Case{
 		Request: "state is 64 KB long",
 		Want:    "a refusal, or the whole of it back: no failure of the server, and not a part",
 		Attacks: []string{"B7"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		varies:  true,
 		run: func(p *probe) {
 			c := p.client()
@@ -63,7 +63,7 @@ var responseCases = []Case{
 		Request: "a user signs in and allows a request: forms that are sent by POST, and lead on",
 		Want:    "303, or 302, but never 307 or 308, by which the browser sends the client what the user typed",
 		Attacks: []string{"B8"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			p.client().request().in(p.pages(0), Allow).wantCode()
 			if posted := p.wantNoRepeat(); posted == 0 {
@@ -76,7 +76,7 @@ var responseCases = []Case{
 		Request: "a user signs in and denies a request",
 		Want:    "no 307 or 308 on the way",
 		Attacks: []string{"B8"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			p.client().request().in(p.pages(0), Deny)
 			if posted := p.wantNoRepeat(); posted == 0 {
@@ -102,7 +102,7 @@ var responseCases = []Case{
 		Request: "an authorization request that succeeds, and one that is refused",
 		Want:    "the redirect with the code, and the one with the error, are not to be stored by caches",
 		Attacks: []string{"B9"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			for _, o := range []*outcome{c.request().in(p.pages(0), Allow).wantCode(), c.try(set("response_type", "kode"))} {
@@ -117,7 +117,7 @@ var responseCases = []Case{
 		Request: "requests that are refused for a parameter with control characters, quotes, backslashes and letters beyond ASCII in it",
 		Want:    "error and error_description have none of them",
 		Attacks: []string{"B11"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c, told := p.client(), 0
 			for _, name := range []string{"response_type", "scope", "prompt", "response_mode", "code_challenge_method", "max_age"} {
@@ -142,7 +142,7 @@ var responseCases = []Case{
 		Request: "response_type is one with tokens that the server does not list: token, id_token token, code token",
 		Want:    "an error, and no token anywhere",
 		Attacks: []string{"B2"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c, tried := p.client(), 0
 			for _, t := range []string{"token", "id_token", "id_token token", "code token", "code id_token", "code id_token token"} {
@@ -161,7 +161,7 @@ var responseCases = []Case{
 		ID: "response-type-not-registered", Spec: "RFC 7591", Section: "2", Level: Must,
 		Request: "a client that has registered the response type code asks for one with an ID token, which the server offers",
 		Want:    "unauthorized_client, or unsupported_response_type, and no token",
-		Needs:   []Feature{codeFlow, openID, anyOf(lists("response_types_supported", "id_token"), lists("response_types_supported", "code id_token"))},
+		needs:   []feature{codeFlow, openID, anyOf(lists("response_types_supported", "id_token"), lists("response_types_supported", "code id_token"))},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -177,7 +177,7 @@ var responseCases = []Case{
 		Request: "the list of response types in the metadata",
 		Want:    "none that puts access tokens into URLs",
 		Attacks: []string{"B2"},
-		Needs:   []Feature{has("response_types_supported")},
+		needs:   []feature{has("response_types_supported")},
 		run: func(p *probe) {
 			for _, t := range p.run.md.list("response_types_supported") {
 				if slices.Contains(strings.Fields(t), "token") {
@@ -191,7 +191,7 @@ var responseCases = []Case{
 		Request: "a request for a response type with tokens, which names no response mode",
 		Want:    "the answer is in the fragment, and nothing of it in the query",
 		Attacks: []string{"B4"},
-		Needs:   []Feature{openID},
+		needs:   []feature{openID},
 		run: func(p *probe) {
 			p.eachTokenResponse(func(c *client, ask []edit) {
 				o := c.try(ask...)
@@ -210,7 +210,7 @@ var responseCases = []Case{
 		Request: "a request for a response type with tokens names the response mode query",
 		Want:    "no tokens in the query",
 		Attacks: []string{"B4"},
-		Needs:   []Feature{openID},
+		needs:   []feature{openID},
 		run: func(p *probe) {
 			p.eachTokenResponse(func(c *client, ask []edit) {
 				o := c.try(ask...)
@@ -233,7 +233,7 @@ var responseCases = []Case{
 		Request: "response_mode is one that nobody has defined",
 		Want:    "an error or a code, in the query, which is where answers to code go",
 		Attacks: []string{"B3"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -256,7 +256,7 @@ var responseCases = []Case{
 		Request: "response_mode is form_post or fragment, which the server does not list",
 		Want:    "the answer does not come that way",
 		Attacks: []string{"B3"},
-		Needs:   []Feature{codeFlow, frontRequests, has("response_modes_supported")},
+		needs:   []feature{codeFlow, frontRequests, has("response_modes_supported")},
 		run: func(p *probe) {
 			c, tried := p.client(), 0
 			c.authorize()
@@ -282,7 +282,7 @@ var responseCases = []Case{
 		Request: "a code is redeemed ten minutes after it was issued",
 		Want:    "invalid_grant",
 		Attacks: []string{"B23"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()

@@ -38,7 +38,7 @@ var clientAuthCases = []Case{
 		Request: "HTTP Basic with a wrong secret, an empty one, another client's, and for a client that there is not",
 		Want:    "401 invalid_client, with a challenge for Basic; invalid_request will do for the empty one",
 		Attacks: []string{"D6"},
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			c, other := p.byBasic(), p.byBasic()
 			c.own()
@@ -62,7 +62,7 @@ var clientAuthCases = []Case{
 		Request: "client_secret in the form is right; then wrong, empty, or missing",
 		Want:    "tokens; then invalid_client, or invalid_request for the empty one and the missing one",
 		Attacks: []string{"D6", "D11"},
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			c := p.byPost()
 			c.own()
@@ -83,7 +83,7 @@ var clientAuthCases = []Case{
 		Request: "a client that has to authenticate only names itself, or not even that",
 		Want:    "invalid_client; where nothing names it, invalid_request will do",
 		Attacks: []string{"D11"},
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			c := p.client(servicing())
 			c.own()
@@ -98,7 +98,7 @@ var clientAuthCases = []Case{
 		Request: "client_id and client_secret in the URL of the token, revocation and introspection endpoints",
 		Want:    "a refusal",
 		Attacks: []string{"D9"},
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			c := p.byPost()
 			t := c.own()
@@ -119,7 +119,7 @@ var clientAuthCases = []Case{
 		Request: "HTTP Basic with every character of the client's ID and secret percent-encoded",
 		Want:    "tokens: both are form-encoded before they are joined",
 		Attacks: []string{"D10"},
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			c := p.byBasic()
 			escape := func(s string) string {
@@ -136,7 +136,7 @@ var clientAuthCases = []Case{
 		ID: "clientauth-basic-any-case", Spec: "RFC 7617", Section: "2", Level: Must,
 		Request: "the name of the scheme Basic in small letters, and in capitals",
 		Want:    "tokens",
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			c := p.byBasic()
 			credentials := base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(c.ID) + ":" + url.QueryEscape(c.Secret)))
@@ -150,7 +150,7 @@ var clientAuthCases = []Case{
 		Request: "Authorization with no credentials, no base64, no colon, broken escapes, control characters, and another scheme",
 		Want:    "invalid_client or invalid_request",
 		Attacks: []string{"D6", "D10"},
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			c := p.byBasic()
 			c.own()
@@ -165,7 +165,7 @@ var clientAuthCases = []Case{
 		ID: "clientauth-two-methods", Spec: "RFC 6749", Section: "2.3", Level: Must,
 		Request: "a client's right credentials by HTTP Basic and in the form at once",
 		Want:    "invalid_request or invalid_client",
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			c := p.byBasic()
 			c.own()
@@ -179,7 +179,7 @@ var clientAuthCases = []Case{
 		ID: "clientauth-two-clients", Spec: "RFC 6749", Section: "4.1.3", Level: Must,
 		Request: "a client authenticates by HTTP Basic, names another client in the form, and redeems that one's code",
 		Want:    "a refusal: whoever authenticates is the client, and not whoever is named",
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c, other := p.client(method("client_secret_basic")), p.client(method("client_secret_basic"))
 			different(p, c, other)
@@ -194,7 +194,7 @@ var clientAuthCases = []Case{
 		Request: "a client that is registered for client_secret_basic puts its secret into the form, and the other way round",
 		Want:    "invalid_client",
 		Attacks: []string{"D12"},
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			basic, post := p.byBasic(), p.byPost()
 			basic.own()
@@ -211,7 +211,7 @@ var clientAuthCases = []Case{
 		Request: "a client authenticates and redeems a code while the server's store fails, and again when it works",
 		Want:    "a server error, and not invalid_client or invalid_grant, which would have clients give up; then tokens",
 		Attacks: []string{"D20"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		alone:   true,
 		run: func(p *probe) {
 			down := p.controls().StoreDown
@@ -232,7 +232,7 @@ var clientAuthCases = []Case{
 		Request: "a client that has been taken out of service asks for tokens of its own, redeems a code, and refreshes",
 		Want:    "invalid_client, unauthorized_client or invalid_grant each time, and its access token is dead",
 		Attacks: []string{"D21", "F11"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			disable := p.controls().DisableClient
 			if disable == nil {

@@ -18,7 +18,7 @@ var authorizeCases = []Case{
 		Request: "an authorization request of a client that there is not",
 		Want:    "an error page: no redirect, and no challenge, by which a browser would ask the person for credentials",
 		Attacks: []string{"A1"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -33,7 +33,7 @@ var authorizeCases = []Case{
 		Request: "an authorization request without client_id, or with an empty one",
 		Want:    "an error page, and no redirect",
 		Attacks: []string{"A2"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -46,7 +46,7 @@ var authorizeCases = []Case{
 		Request: "response_type is left out, or empty",
 		Want:    "the client is told invalid_request, or unsupported_response_type",
 		Attacks: []string{"B1"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			for _, without := range []edit{del("response_type"), set("response_type", "")} {
@@ -58,7 +58,7 @@ var authorizeCases = []Case{
 		ID: "authorize-response-type-unknown", Spec: "RFC 6749", Section: "3.1.1", Level: Must,
 		Request: "response_type is one that nobody has defined, or code in capitals",
 		Want:    "the client is told an error",
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			for _, unknown := range []string{"kode", "CODE", "code kode"} {
@@ -70,7 +70,7 @@ var authorizeCases = []Case{
 		ID: "authorize-parameter-repeated", Spec: "RFC 6749", Section: "3.1", Level: Must,
 		Request: "a parameter stands twice in the request: state, scope, response_type, code_challenge",
 		Want:    "the request is refused",
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -92,7 +92,7 @@ var authorizeCases = []Case{
 		ID: "authorize-empty-parameter", Spec: "RFC 6749", Section: "3.1", Level: Must,
 		Request: "parameters that may be left out are there without a value",
 		Want:    "a code, as if they had been left out",
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			p.client().authorize(set("login_hint", ""), set("prompt", ""), set("display", ""), set("ui_locales", ""))
 		},
@@ -102,7 +102,7 @@ var authorizeCases = []Case{
 		Request: "the request has parameters that nobody has defined",
 		Want:    "a code, and tokens for it: they are ignored",
 		Attacks: []string{"B21"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			p.client().tokens(set("conformance_unknown", p.secret("unknown")), set("x.y-z", "1"))
 		},
@@ -112,7 +112,7 @@ var authorizeCases = []Case{
 		Request: "scope names one that there is not, beside one that there is",
 		Want:    "invalid_scope, or tokens whose scope says that the other one was not granted",
 		Attacks: []string{"B12"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			unknown := p.name("unknown")
 			good := p.scope()
@@ -126,7 +126,7 @@ var authorizeCases = []Case{
 		Request: "scope has NUL, tab, quotes, backslashes or letters beyond ASCII in it, or ten thousand words",
 		Want:    "within moments, a refusal, or tokens whose scope has nothing of it",
 		Attacks: []string{"B13"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -146,7 +146,7 @@ var authorizeCases = []Case{
 		Request: "parameters are not UTF-8, are encoded too long, or have surrogates, a byte order mark or NUL in them",
 		Want:    "no failure of the server, and nothing of it comes back as it was",
 		Attacks: []string{"A24"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -174,7 +174,7 @@ var authorizeCases = []Case{
 		Request: "the authorization request comes by POST, its parameters in the body",
 		Want:    "a code, as by GET",
 		Attacks: []string{"A21"},
-		Needs:   []Feature{codeFlow, frontRequests, openID},
+		needs:   []feature{codeFlow, frontRequests, openID},
 		run: func(p *probe) {
 			c, b := p.client(), p.pages(0)
 			a := c.request()
@@ -186,7 +186,7 @@ var authorizeCases = []Case{
 		Request: "the authorization request comes by POST, as multipart/form-data",
 		Want:    "nothing comes of it: only one encoding is defined",
 		Attacks: []string{"A23"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(), p.pages(0)
 			a := c.request()
@@ -210,7 +210,7 @@ var authorizeCases = []Case{
 		Request: "a good authorization request comes by PUT, PATCH or DELETE, from a browser whose user has allowed the same before",
 		Want:    "no code; a 405 tells what is allowed (RFC 9110 §15.5.6)",
 		Attacks: []string{"A21"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(), p.pages(0)
 			c.request().in(b, Allow).wantCode()
@@ -231,7 +231,7 @@ var authorizeCases = []Case{
 		Request: "a page of another origin asks for an authorization response by script, after a preflight",
 		Want:    "no Access-Control-Allow-Origin",
 		Attacks: []string{"D17"},
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(), p.pages(0)
 			c.request().in(b, Allow).wantCode()
@@ -250,7 +250,7 @@ var authorizeCases = []Case{
 		Request: "a request has a request_uri, and the server says that it takes none",
 		Want:    "the request is refused, and nothing is fetched",
 		Attacks: []string{"B21"},
-		Needs:   []Feature{codeFlow, openID, frontRequests, lacks(is("request_uri_parameter_supported"), "requests by reference are offered"), has("request_uri_parameter_supported")},
+		needs:   []feature{codeFlow, openID, frontRequests, lacks(is("request_uri_parameter_supported"), "requests by reference are offered"), has("request_uri_parameter_supported")},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -267,7 +267,7 @@ var authorizeCases = []Case{
 		Request: "a request has a request object, and the server says that it takes none",
 		Want:    "the request is refused: what the client meant is in there",
 		Attacks: []string{"B21"},
-		Needs:   []Feature{codeFlow, openID, frontRequests, lacks(is("request_parameter_supported"), "request objects are offered")},
+		needs:   []feature{codeFlow, openID, frontRequests, lacks(is("request_parameter_supported"), "request objects are offered")},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -279,7 +279,7 @@ var authorizeCases = []Case{
 		ID: "authorize-store-down", Spec: "RFC 6749", Section: "4.1.2.1", Level: Should,
 		Request: "an authorization request comes while the server's store is down, and again when it is back",
 		Want:    "server_error or temporarily_unavailable, or a page with a status from 500; then a code",
-		Needs:   []Feature{codeFlow, frontRequests},
+		needs:   []feature{codeFlow, frontRequests},
 		alone:   true,
 		run: func(p *probe) {
 			down := p.controls().StoreDown

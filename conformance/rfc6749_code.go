@@ -16,7 +16,7 @@ var codeCases = []Case{
 		Request: "a code is redeemed twice",
 		Want:    "tokens, then invalid_grant",
 		Attacks: []string{"C3"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			code := p.client().authorize()
 			code.tokens()
@@ -28,7 +28,7 @@ var codeCases = []Case{
 		Request: "a code is redeemed, the tokens are refreshed, and the code comes back",
 		Want:    "all tokens of the grant are dead, the refreshed ones too",
 		Attacks: []string{"C3"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			code := c.authorize(lasting(p)...)
@@ -50,7 +50,7 @@ var codeCases = []Case{
 		Request: "a code is redeemed 64 times at once",
 		Want:    "tokens once, and invalid_grant 63 times",
 		Attacks: []string{"C1"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		varies:  true,
 		run: func(p *probe) {
 			code := p.client().authorize()
@@ -72,7 +72,7 @@ var codeCases = []Case{
 		Request: "a code is redeemed 64 times at once, and once more",
 		Want:    "no token of the grant works then",
 		Attacks: []string{"C1"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		varies:  true,
 		run: func(p *probe) {
 			code := p.client().authorize(lasting(p)...)
@@ -90,7 +90,7 @@ var codeCases = []Case{
 		Request: "another client redeems a code, with all that belongs to it",
 		Want:    "invalid_grant",
 		Attacks: []string{"C4"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			owner, stranger := p.client(), p.client()
 			different(p, owner, stranger)
@@ -104,7 +104,7 @@ var codeCases = []Case{
 		Request: "another client tries a code, then the client that it was issued to",
 		Want:    "tokens for the latter: strangers cannot use codes up",
 		Attacks: []string{"C4"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			owner, stranger := p.client(), p.client()
 			different(p, owner, stranger)
@@ -118,7 +118,7 @@ var codeCases = []Case{
 		Request: "redirect_uri stood in the authorization request; the token request has another one that is registered, a longer one, or none",
 		Want:    "invalid_grant",
 		Attacks: []string{"C5"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client(redirects("https://client.example/callback", "https://client.example/other"))
 			all := texts(c.Metadata["redirect_uris"])
@@ -133,7 +133,7 @@ var codeCases = []Case{
 		Request: "codes that are another in one character, shorter, longer, or in other letters; then the right one",
 		Want:    "invalid_grant; then tokens, which no wrong code has ended",
 		Attacks: []string{"G14"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			code := p.client().authorize()
 			for _, wrong := range altered(code.code()) {
@@ -147,7 +147,7 @@ var codeCases = []Case{
 		Request: "a code is sent with a wrong secret, then with the right one",
 		Want:    "invalid_client, then tokens: who is not the client cannot use codes up",
 		Attacks: []string{"D6"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client(method("client_secret_basic"))
 			code := c.authorize()
@@ -160,7 +160,7 @@ var codeCases = []Case{
 		Request: "a code of a client that authenticates is redeemed with its client_id alone",
 		Want:    "invalid_client",
 		Attacks: []string{"D11"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			if c.way() == "none" {
@@ -176,7 +176,7 @@ var codeCases = []Case{
 		Request: "a code is redeemed eleven minutes after it was issued",
 		Want:    "invalid_grant",
 		Attacks: []string{"B23", "C14"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()
@@ -191,7 +191,7 @@ var codeCases = []Case{
 		Request: "the user takes back all that was authorized, after a code was issued and before it is redeemed",
 		Want:    "invalid_grant",
 		Attacks: []string{"C16"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()
@@ -207,7 +207,7 @@ var codeCases = []Case{
 		Request: "the client is deleted after a code was issued and before it is redeemed",
 		Want:    "invalid_client or invalid_grant",
 		Attacks: []string{"C16"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			code := c.authorize()
@@ -220,7 +220,7 @@ var codeCases = []Case{
 		Request: "the redirect URI that a code went to is taken from the client before the code is redeemed",
 		Want:    "invalid_grant",
 		Attacks: []string{"C16"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			code := c.authorize()
@@ -232,7 +232,7 @@ var codeCases = []Case{
 		ID: "code-scope-not-widened", Spec: "RFC 6749", Section: "3.3", Level: Must,
 		Request: "a code for one scope is redeemed with another one in the token request",
 		Want:    "an error, or tokens for the scope that the user has authorized",
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			one, other := p.twoScopes()
 			c := p.client()
@@ -251,7 +251,7 @@ var codeCases = []Case{
 		ID: "code-kinds-not-confused", Spec: "RFC 6749", Section: "5.2", Level: Must,
 		Request: "a refresh token or an access token in the place of a code; a code or an access token in that of a refresh token",
 		Want:    "invalid_grant",
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			c := p.client()
 			t, code := c.lastingTokens(), c.authorize()

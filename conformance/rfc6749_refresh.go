@@ -13,7 +13,7 @@ var refreshCases = []Case{
 		ID: "refresh-works", Spec: "RFC 6749", Section: "6", Level: Must,
 		Request: "a refresh token is used, and then the one that came with the answer, if one did",
 		Want:    "access tokens that work",
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			c := p.client()
 			token := c.lastingTokens().refresh
@@ -31,7 +31,7 @@ var refreshCases = []Case{
 		Request: "a client that does not authenticate refreshes",
 		Want:    "another refresh token, unless they are bound to a key",
 		Attacks: []string{"F1"},
-		Needs:   []Feature{codeFlow, refreshing, publicClients},
+		needs:   []feature{codeFlow, refreshing, publicClients},
 		run: func(p *probe) {
 			c := p.client(public())
 			t := c.lastingTokens()
@@ -45,7 +45,7 @@ var refreshCases = []Case{
 		Request: "a rotated refresh token comes back after ten minutes, when no lost answer explains it",
 		Want:    "invalid_grant, and the whole family is dead",
 		Attacks: []string{"F2"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()
@@ -63,7 +63,7 @@ var refreshCases = []Case{
 		Request: "a rotated refresh token comes back after ten minutes, twice",
 		Want:    "invalid_grant both times",
 		Attacks: []string{"F1", "F4"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()
@@ -79,7 +79,7 @@ var refreshCases = []Case{
 		Request: "where a refresh may be repeated at once, it is repeated every twenty seconds for ten minutes",
 		Want:    "invalid_grant before that is over, and never another family of tokens",
 		Attacks: []string{"F4"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()
@@ -106,7 +106,7 @@ var refreshCases = []Case{
 		Request: "a refresh token is used 64 times at once",
 		Want:    "one family of tokens at most: all who get a new refresh token get the same one, the others invalid_grant",
 		Attacks: []string{"F2", "F4"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		varies:  true,
 		run: func(p *probe) {
 			c := p.client()
@@ -131,7 +131,7 @@ var refreshCases = []Case{
 		Request: "a refresh asks for a scope that the user has not authorized, beside one that they have, and alone",
 		Want:    "invalid_scope, or tokens without that scope, which say so",
 		Attacks: []string{"F5"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			one, other := p.twoScopes()
 			c := p.client()
@@ -160,7 +160,7 @@ var refreshCases = []Case{
 		Request: "of two scopes a refresh asks for one",
 		Want:    "an access token for that one alone",
 		Attacks: []string{"F6"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			one, other := p.twoScopes()
 			c := p.client()
@@ -179,7 +179,7 @@ var refreshCases = []Case{
 		Request: "of two scopes a refresh asks for one, and the next refresh for none in particular",
 		Want:    "tokens, whose scope is told if it is not what was asked for; then an access token for both",
 		Attacks: []string{"F6"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			one, other := p.twoScopes()
 			c := p.client()
@@ -203,7 +203,7 @@ var refreshCases = []Case{
 		Request: "another client uses a refresh token, then the client that it was issued to",
 		Want:    "invalid_grant, then tokens: strangers do no harm",
 		Attacks: []string{"F7"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			owner, stranger := p.client(), p.client()
 			different(p, owner, stranger)
@@ -219,7 +219,7 @@ var refreshCases = []Case{
 		Request: "another client sends a refresh token that has been used, ten minutes later",
 		Want:    "invalid_grant, and the tokens go on working: strangers cannot end what is not theirs",
 		Attacks: []string{"F7"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		alone:   true,
 		run: func(p *probe) {
 			owner, stranger := p.client(), p.client()
@@ -237,7 +237,7 @@ var refreshCases = []Case{
 		Request: "refresh tokens that are another in one character, shorter, longer, or in other letters; then the right one",
 		Want:    "invalid_grant; then tokens, which no wrong refresh token has ended",
 		Attacks: []string{"F9", "G14"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			c := p.client()
 			t := c.lastingTokens()
@@ -253,7 +253,7 @@ var refreshCases = []Case{
 		Request: "a refresh token of a client that authenticates comes with its client_id alone",
 		Want:    "invalid_client, and no harm",
 		Attacks: []string{"D11"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			c := p.client()
 			if c.way() == "none" {
@@ -269,7 +269,7 @@ var refreshCases = []Case{
 		Request: "a refresh token is used after it was left alone for 400 days",
 		Want:    "invalid_grant",
 		Attacks: []string{"F10"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()
@@ -283,7 +283,7 @@ var refreshCases = []Case{
 		Request: "a client refreshes every thirty days, for three years",
 		Want:    "invalid_grant at some time: rotation does not put off the end for ever",
 		Attacks: []string{"F10"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()
@@ -309,7 +309,7 @@ var refreshCases = []Case{
 		Request: "the user takes back all that was authorized",
 		Want:    "access and refresh tokens are dead at once",
 		Attacks: []string{"F11"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()
@@ -324,7 +324,7 @@ var refreshCases = []Case{
 		Request: "a refresh token of a client that does not authenticate, issued with a DPoP proof, is used with a proof of another key, and with none",
 		Want:    "invalid_grant or invalid_dpop_proof; with the right key, tokens",
 		Attacks: []string{"F13"},
-		Needs:   []Feature{codeFlow, refreshing, publicClients, proving},
+		needs:   []feature{codeFlow, refreshing, publicClients, proving},
 		run: func(p *probe) {
 			c := p.client(public())
 			c.dpop = p.proofKey()
@@ -343,7 +343,7 @@ var refreshCases = []Case{
 		Request: "a scope is taken from a client; it refreshes what was authorized before",
 		Want:    "an error, or an access token without that scope",
 		Attacks: []string{"F16"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			one, other := p.twoScopes()
 			c := p.client()
@@ -365,7 +365,7 @@ var refreshCases = []Case{
 		Request: "the grant type refresh_token is taken from a client that has a refresh token",
 		Want:    "unauthorized_client or invalid_grant",
 		Attacks: []string{"D4", "F16"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			c := p.client()
 			t := c.lastingTokens()
@@ -377,7 +377,7 @@ var refreshCases = []Case{
 		ID: "refresh-token-is-no-access-token", Spec: "RFC 6749", Section: "1.5", Level: Must,
 		Request: "a refresh token is presented to a protected resource",
 		Want:    "a refusal",
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			if p.run.target.Resource == "" {
 				p.notTested("there is no protected resource: see Target.Resource")

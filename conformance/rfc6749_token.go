@@ -15,7 +15,7 @@ var tokenCases = []Case{
 		Request: "a good token request by GET, HEAD and PUT, with its parameters in the URL",
 		Want:    "a refusal; where it is 405, Allow names POST",
 		Attacks: []string{"D1"},
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			c := p.client(servicing())
 			c.own()
@@ -34,7 +34,7 @@ var tokenCases = []Case{
 		Request: "a token request by POST whose parameters stand in the URL, beside an empty form",
 		Want:    "no tokens",
 		Attacks: []string{"D1"},
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			c := p.client(servicing())
 			c.own()
@@ -48,7 +48,7 @@ var tokenCases = []Case{
 		Request: "grant_type is one that there is none of, and a known one in capitals",
 		Want:    "unsupported_grant_type",
 		Attacks: []string{"D2"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			for _, name := range []string{"urn:example:no-such-grant", "AUTHORIZATION_CODE"} {
@@ -61,7 +61,7 @@ var tokenCases = []Case{
 		Request: "token requests without grant_type, code or refresh_token, and with empty ones",
 		Want:    "invalid_request",
 		Attacks: []string{"D3"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			forms := []url.Values{{"code": {"x"}}, {"grant_type": {""}, "code": {"x"}}, {"grant_type": {"authorization_code"}}, {"grant_type": {"authorization_code"}, "code": {""}}}
@@ -78,7 +78,7 @@ var tokenCases = []Case{
 		Request: "a client that is registered for authorization codes alone asks for tokens of its own",
 		Want:    "unauthorized_client",
 		Attacks: []string{"D4"},
-		Needs:   []Feature{codeFlow, ownTokens},
+		needs:   []feature{codeFlow, ownTokens},
 		run: func(p *probe) {
 			c := p.client(grants("authorization_code"))
 			if slices.Contains(texts(c.Metadata["grant_types"]), "client_credentials") {
@@ -93,7 +93,7 @@ var tokenCases = []Case{
 		Request: "a client sends a user's name and password (grant_type=password)",
 		Want:    "unsupported_grant_type, or unauthorized_client",
 		Attacks: []string{"D5"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			user := User{Name: "somebody", Password: "some password"}
 			if len(p.run.target.Users) > 0 {
@@ -108,7 +108,7 @@ var tokenCases = []Case{
 		Request: "a token request that succeeds",
 		Want:    "a JSON object with strings for access_token and token_type, a positive whole number for expires_in, a scope of the right form, and no-store",
 		Attacks: []string{"D15"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			t := p.client().tokens()
 			t.wantNoStore()
@@ -137,7 +137,7 @@ var tokenCases = []Case{
 		Request: "a token request that succeeds",
 		Want:    "expires_in, so that the client need not guess",
 		Attacks: []string{"D15"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			if t := p.client().tokens(); t.member["expires_in"] == nil {
 				p.failf("the answer has no expires_in")
@@ -148,7 +148,7 @@ var tokenCases = []Case{
 		ID: "token-scope-change-told", Spec: "RFC 6749", Section: "3.3", Level: Must,
 		Request: "a client asks for a scope that it may not have, beside one that it may",
 		Want:    "invalid_scope, or tokens whose scope says what is left",
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			one, other := p.twoScopes()
 			c := p.client(servicing(), with("scope", one))
@@ -171,7 +171,7 @@ var tokenCases = []Case{
 		Request: "scope has a tab, a quotation mark, a backslash, a NUL, letters beyond ASCII, ten thousand words",
 		Want:    "invalid_scope or invalid_request, or tokens that say for which scope they are instead; soon",
 		Attacks: []string{"B13"},
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			c := p.client(servicing())
 			c.own()
@@ -195,7 +195,7 @@ var tokenCases = []Case{
 		ID: "token-repeated-parameter", Spec: "RFC 6749", Section: "3.2", Level: Must,
 		Request: "grant_type, code, or redirect_uri stands twice in a token request",
 		Want:    "invalid_request",
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			c.tokens()
@@ -211,7 +211,7 @@ var tokenCases = []Case{
 		ID: "token-unknown-parameter-ignored", Spec: "RFC 6749", Section: "3.2", Level: Must,
 		Request: "a token request with a parameter that nobody knows, and an unknown one without a value",
 		Want:    "tokens",
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			p.client().authorize().tokens(set("x_conformance", "1"), set("x_empty", ""))
 		},
@@ -220,7 +220,7 @@ var tokenCases = []Case{
 		ID: "token-empty-parameter-omitted", Spec: "RFC 6749", Section: "3.2", Level: Must,
 		Request: "a token request with an empty scope",
 		Want:    "what there is without any: tokens, or invalid_scope",
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			c := p.client(servicing())
 			without := c.token(url.Values{"grant_type": {"client_credentials"}})
@@ -235,7 +235,7 @@ var tokenCases = []Case{
 		Request: "codes with NUL, line breaks, broken UTF-8 and broken escapes, and of a megabyte",
 		Want:    "an error of 400 to 499, soon",
 		Attacks: []string{"A24", "D19"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			for _, code := range []string{"a%00b", "a%0d%0aSet-Cookie:+x=1", "%ff%fe", "%c0%af", "%ed%a0%80", "%ef%bb%bfa", "%zz", "%", strings.Repeat("A", 1<<20)} {
@@ -260,7 +260,7 @@ var tokenCases = []Case{
 		ID: "token-client-credentials", Spec: "RFC 6749", Section: "4.4.3", Level: Should,
 		Request: "a client asks for tokens of its own",
 		Want:    "an access token that works, and no refresh token",
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			t := p.client(servicing()).own()
 			t.wantAlive("it was issued")
@@ -274,7 +274,7 @@ var tokenCases = []Case{
 		Request: "a client that does not authenticate asks for tokens of its own",
 		Want:    "a refusal",
 		Attacks: []string{"D11"},
-		Needs:   []Feature{ownTokens, publicClients},
+		needs:   []feature{ownTokens, publicClients},
 		run: func(p *probe) {
 			c := p.client(public())
 			c.token(url.Values{"grant_type": {"client_credentials"}}).wantRefused()

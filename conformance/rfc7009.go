@@ -15,7 +15,7 @@ var revocationCases = []Case{
 		Request: "a client revokes its access token",
 		Want:    "200, and the token is dead at once",
 		Attacks: []string{"G8"},
-		Needs:   []Feature{codeFlow, revoking},
+		needs:   []feature{codeFlow, revoking},
 		run: func(p *probe) {
 			t := p.client().tokens()
 			t.wantAlive("it was issued")
@@ -30,7 +30,7 @@ var revocationCases = []Case{
 		Request: "a client revokes its refresh token",
 		Want:    "200, and the token is dead at once",
 		Attacks: []string{"G8"},
-		Needs:   []Feature{codeFlow, refreshing, revoking},
+		needs:   []feature{codeFlow, refreshing, revoking},
 		run: func(p *probe) {
 			c := p.client()
 			t := c.rotatedOrNot(c.lastingTokens())
@@ -43,7 +43,7 @@ var revocationCases = []Case{
 		Request: "a client revokes its refresh token",
 		Want:    "the access tokens of the same authorization are dead too",
 		Attacks: []string{"G8"},
-		Needs:   []Feature{codeFlow, refreshing, revoking},
+		needs:   []feature{codeFlow, refreshing, revoking},
 		run: func(p *probe) {
 			c := p.client()
 			first := c.lastingTokens()
@@ -59,7 +59,7 @@ var revocationCases = []Case{
 		ID: "revoke-by-public-client", Spec: "RFC 7009", Section: "2.1", Level: Must,
 		Request: "a client that does not authenticate revokes its access token, naming itself",
 		Want:    "200, and the token is dead at once",
-		Needs:   []Feature{codeFlow, revoking, publicClients},
+		needs:   []feature{codeFlow, revoking, publicClients},
 		run: func(p *probe) {
 			t := p.client(public()).tokens()
 			t.wantAlive("it was issued")
@@ -74,7 +74,7 @@ var revocationCases = []Case{
 		Request: "a client revokes a token that there is not, and one that it has revoked already",
 		Want:    "200",
 		Attacks: []string{"G8"},
-		Needs:   []Feature{codeFlow, revoking},
+		needs:   []feature{codeFlow, revoking},
 		run: func(p *probe) {
 			t := p.client().tokens()
 			t.c.revoke(p.secret("token")).wantStatus(http.StatusOK)
@@ -88,7 +88,7 @@ var revocationCases = []Case{
 		Request: "tokens are revoked with a token_type_hint that is wrong, or that nobody knows",
 		Want:    "200, and they are dead: the hint is only a hint",
 		Attacks: []string{"G8"},
-		Needs:   []Feature{codeFlow, revoking},
+		needs:   []feature{codeFlow, revoking},
 		run: func(p *probe) {
 			c := p.client()
 			for _, hint := range []string{"refresh_token", "urn:example:no-such-type"} {
@@ -111,7 +111,7 @@ var revocationCases = []Case{
 		Request: "a client revokes the access token and the refresh token of another one",
 		Want:    "a refusal, or 200 without effect",
 		Attacks: []string{"G9"},
-		Needs:   []Feature{codeFlow, revoking},
+		needs:   []feature{codeFlow, revoking},
 		run: func(p *probe) {
 			owner, stranger := p.client(), p.client()
 			different(p, owner, stranger)
@@ -138,7 +138,7 @@ var revocationCases = []Case{
 		Request: "a client revokes what its tokens would be with another character, shorter, or longer",
 		Want:    "no effect on the tokens",
 		Attacks: []string{"G14"},
-		Needs:   []Feature{codeFlow, revoking},
+		needs:   []feature{codeFlow, revoking},
 		run: func(p *probe) {
 			c := p.client()
 			t := c.tokens()
@@ -164,7 +164,7 @@ var revocationCases = []Case{
 		Request: "a revocation request without token, and with an empty one",
 		Want:    "invalid_request",
 		Attacks: []string{"G11"},
-		Needs:   []Feature{codeFlow, revoking},
+		needs:   []feature{codeFlow, revoking},
 		run: func(p *probe) {
 			c := p.client()
 			c.revoke("", del("token")).wantError(400, "invalid_request")
@@ -176,7 +176,7 @@ var revocationCases = []Case{
 		ID: "revoke-unauthenticated", Spec: "RFC 7009", Section: "2.1", Level: Must,
 		Request: "a token of a client that authenticates is revoked with its client_id alone, and with wrong credentials",
 		Want:    "invalid_client, and no effect",
-		Needs:   []Feature{codeFlow, revoking},
+		needs:   []feature{codeFlow, revoking},
 		run: func(p *probe) {
 			c := p.client()
 			if c.way() == "none" {
@@ -194,7 +194,7 @@ var revocationCases = []Case{
 		Request: "a grant is revoked while it is being refreshed, twelve times over",
 		Want:    "no refresh token of it works once the revocation was answered",
 		Attacks: []string{"F14"},
-		Needs:   []Feature{codeFlow, refreshing, revoking},
+		needs:   []feature{codeFlow, refreshing, revoking},
 		varies:  true,
 		run: func(p *probe) {
 			p.revokedWhileRefreshed(func(c *client, all []*tokens) {
@@ -209,7 +209,7 @@ var revocationCases = []Case{
 		Request: "a grant is revoked while it is being refreshed, twelve times over",
 		Want:    "no access token of it works once the revocation was answered",
 		Attacks: []string{"F14"},
-		Needs:   []Feature{codeFlow, refreshing, revoking},
+		needs:   []feature{codeFlow, refreshing, revoking},
 		varies:  true,
 		run: func(p *probe) {
 			p.revokedWhileRefreshed(func(_ *client, all []*tokens) {
@@ -226,7 +226,7 @@ var revocationCases = []Case{
 		Request: "a token is revoked while the server's store fails",
 		Want:    "a server error: the client must not take the token for dead; when the store works, 200 and the token is",
 		Attacks: []string{"D20"},
-		Needs:   []Feature{codeFlow, revoking},
+		needs:   []feature{codeFlow, revoking},
 		alone:   true,
 		run: func(p *probe) {
 			down := p.controls().StoreDown

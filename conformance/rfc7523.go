@@ -85,7 +85,7 @@ var assertionCases = []Case{
 		ID: "assertion-private-key", Spec: "RFC 7523", Section: "2.2", Level: Must,
 		Request: "a token request with an assertion that the client's key has signed, with client_id beside it and without",
 		Want:    "the client is authenticated",
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("an assertion")
@@ -96,7 +96,7 @@ var assertionCases = []Case{
 		ID: "assertion-secret", Spec: "RFC 7523", Section: "2.2", Level: Must,
 		Request: "assertions by client_secret_jwt: with the client's secret, and with another one",
 		Want:    "the first authenticates the client, the other does not",
-		Needs:   []Feature{lists("token_endpoint_auth_methods_supported", "client_secret_jwt")},
+		needs:   []feature{lists("token_endpoint_auth_methods_supported", "client_secret_jwt")},
 		run: func(p *probe) {
 			c := p.keyed(method("client_secret_jwt"))
 			c.identified().wantKnown("a good assertion")
@@ -111,7 +111,7 @@ var assertionCases = []Case{
 		Request: "assertions signed with each algorithm of token_endpoint_auth_signing_alg_values_supported",
 		Want:    "the client is authenticated with each",
 		Attacks: []string{"O1"},
-		Needs:   []Feature{byKey, has("token_endpoint_auth_signing_alg_values_supported")},
+		needs:   []feature{byKey, has("token_endpoint_auth_signing_alg_values_supported")},
 		run: func(p *probe) {
 			for _, algorithm := range p.run.md.list("token_endpoint_auth_signing_alg_values_supported") {
 				if !slices.Contains([]string{"ES256", "ES384", "EdDSA", "PS256", "RS256"}, algorithm) {
@@ -126,7 +126,7 @@ var assertionCases = []Case{
 		ID: "assertion-audience", Spec: "RFC 7523", Section: "3", Level: Must,
 		Request: "assertions for another server, for a URL that begins like this one's, for the client itself, and for nobody",
 		Want:    "invalid_client",
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.refuses(map[string]claims{
@@ -145,7 +145,7 @@ var assertionCases = []Case{
 		Request: "assertions whose iss or sub is missing, is somebody else, or is that of another client of this server",
 		Want:    "invalid_client",
 		Attacks: []string{"E7"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c, other := p.keyed(), p.keyed()
 			c.refuses(map[string]claims{
@@ -166,7 +166,7 @@ var assertionCases = []Case{
 		ID: "assertion-client-id-of-another", Spec: "RFC 7521", Section: "4.2", Level: Must,
 		Request: "a good assertion beside the client_id of another client",
 		Want:    "a refusal: client_id has to name the client of the assertion",
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c, other := p.keyed(), p.keyed()
 			c.identified().wantKnown("a good assertion")
@@ -178,7 +178,7 @@ var assertionCases = []Case{
 		Request: "assertions without exp, with one that has passed, with one that is no number, and with an nbf that is still to come",
 		Want:    "invalid_client",
 		Attacks: []string{"E5"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			now := p.now()
 			p.keyed().refuses(map[string]claims{
@@ -196,7 +196,7 @@ var assertionCases = []Case{
 		Request: "assertions that expire in ten years, and beyond all dates",
 		Want:    "invalid_client; or the server remembers that one was used, also a day later",
 		Attacks: []string{"E5"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.keyed()
@@ -225,7 +225,7 @@ var assertionCases = []Case{
 		Request: "an assertion that was used comes again, and then another one of the same jti",
 		Want:    "invalid_client, by that name (RFC 7521 §4.2.1)",
 		Attacks: []string{"E2"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("a good assertion")
@@ -243,7 +243,7 @@ var assertionCases = []Case{
 		Request: "one assertion in 32 requests at the same time",
 		Want:    "the client is authenticated once",
 		Attacks: []string{"E2"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		varies:  true,
 		run: func(p *probe) {
 			c := p.keyed()
@@ -268,7 +268,7 @@ var assertionCases = []Case{
 		Request: "a forged assertion with the jti of one that the client is about to use, and another client's own with the same jti",
 		Want:    "the client's still authenticates it: nobody else can use it up",
 		Attacks: []string{"E2"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c, other := p.keyed(), p.keyed()
 			other.identified().wantKnown("a good assertion")
@@ -285,7 +285,7 @@ var assertionCases = []Case{
 		Request: "assertions signed by a key that nobody has registered, by that of another client, and by the right key with a wrong kid",
 		Want:    "invalid_client for the first two; no failure of the server for the last",
 		Attacks: []string{"E8"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c, other := p.keyed(), p.keyed()
 			c.identified().wantKnown("a good assertion")
@@ -308,7 +308,7 @@ var assertionCases = []Case{
 		ID: "assertion-type", Spec: "RFC 7521", Section: "4.2", Level: Must,
 		Request: "a good assertion with a client_assertion_type that is missing, is that of SAML, or is unknown; a type without an assertion",
 		Want:    "a refusal",
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("a good assertion")
@@ -322,7 +322,7 @@ var assertionCases = []Case{
 		ID: "assertion-and-secret", Spec: "RFC 6749", Section: "2.3", Level: Must,
 		Request: "a good assertion together with a client_secret, and with HTTP Basic",
 		Want:    "a refusal: one way to authenticate in one request",
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("a good assertion")
@@ -336,7 +336,7 @@ var assertionCases = []Case{
 		Request: "a client registered for private_key_jwt names itself alone, and a client with a secret signs an assertion with it",
 		Want:    "invalid_client: the registered method is the only one",
 		Attacks: []string{"D12"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("a good assertion")
@@ -363,7 +363,7 @@ var assertionCases = []Case{
 		ID: "assertion-algorithm-registered", Spec: "OpenID Connect Registration", Section: "2", Level: Must,
 		Request: "a client with token_endpoint_auth_signing_alg ES256 signs with its RSA key",
 		Want:    "invalid_client",
-		Needs:   []Feature{byKey, lists("token_endpoint_auth_signing_alg_values_supported", "ES256"), lists("token_endpoint_auth_signing_alg_values_supported", "PS256")},
+		needs:   []feature{byKey, lists("token_endpoint_auth_signing_alg_values_supported", "ES256"), lists("token_endpoint_auth_signing_alg_values_supported", "PS256")},
 		run: func(p *probe) {
 			both := &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.newKey("ES256"), p.newKey("PS256")}}
 			c := p.keyed(with("jwks", both), with("token_endpoint_auth_signing_alg", "ES256"))
@@ -376,7 +376,7 @@ var assertionCases = []Case{
 		Request: "good and forged assertions at the introspection, revocation and pushed authorization request endpoints, where they are listed",
 		Want:    "they are judged as at the token endpoint",
 		Attacks: []string{"G5"},
-		Needs:   []Feature{byKey, anyOf(introspecting, revoking, pushing)},
+		needs:   []feature{byKey, anyOf(introspecting, revoking, pushing)},
 		run: func(p *probe) {
 			c := p.client(method("private_key_jwt"))
 			stranger := p.newKey("ES256")

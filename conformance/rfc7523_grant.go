@@ -84,7 +84,7 @@ var jwtBearerCases = []Case{
 		ID: "jwt-bearer-good", Spec: "RFC 7523", Section: "2.1", Level: Must,
 		Request: "a JWT of an issuer that the server trusts, about one of the server's users",
 		Want:    "an access token that works",
-		Needs:   []Feature{lists("grant_types_supported", jwtBearerGrant)},
+		needs:   []feature{lists("grant_types_supported", jwtBearerGrant)},
 		run: func(p *probe) {
 			i := p.partner()
 			t := i.c.got(i.redeem(i.jwt(nil)))
@@ -96,7 +96,7 @@ var jwtBearerCases = []Case{
 		ID: "jwt-bearer-without-refresh-token", Spec: "RFC 7521", Section: "4.1", Level: Should,
 		Request: "a JWT of an issuer that the server trusts",
 		Want:    "no refresh token: it would outlive what the issuer says of the user",
-		Needs:   []Feature{lists("grant_types_supported", jwtBearerGrant)},
+		needs:   []feature{lists("grant_types_supported", jwtBearerGrant)},
 		run: func(p *probe) {
 			i := p.partner()
 			if i.c.got(i.redeem(i.jwt(nil))).refresh != "" {
@@ -109,7 +109,7 @@ var jwtBearerCases = []Case{
 		Request: "JWTs of the trusted issuer for another server or none, about nobody, without exp or expired, not good yet, and of an issuer that nobody trusts",
 		Want:    "invalid_grant",
 		Attacks: []string{"E5", "E7"},
-		Needs:   []Feature{lists("grant_types_supported", jwtBearerGrant)},
+		needs:   []feature{lists("grant_types_supported", jwtBearerGrant)},
 		run: func(p *probe) {
 			now := p.now()
 			p.partner().refusesClaims(map[string]claims{
@@ -130,7 +130,7 @@ var jwtBearerCases = []Case{
 		Request: "JWTs that say they are of the trusted issuer, signed by another key, by the client, by a MAC with the public key, or not at all, and malformed ones",
 		Want:    "invalid_grant",
 		Attacks: []string{"E1", "E9", "E10", "E12"},
-		Needs:   []Feature{lists("grant_types_supported", jwtBearerGrant)},
+		needs:   []feature{lists("grant_types_supported", jwtBearerGrant)},
 		run: func(p *probe) {
 			i := p.partner()
 			stranger := p.newKey("ES256")
@@ -158,7 +158,7 @@ var jwtBearerCases = []Case{
 		Request: "one JWT of the trusted issuer comes twice, and 16 times at once",
 		Want:    "tokens once",
 		Attacks: []string{"E2"},
-		Needs:   []Feature{lists("grant_types_supported", jwtBearerGrant)},
+		needs:   []feature{lists("grant_types_supported", jwtBearerGrant)},
 		varies:  true,
 		run: func(p *probe) {
 			i := p.partner()
@@ -180,7 +180,7 @@ var jwtBearerCases = []Case{
 		ID: "jwt-bearer-request", Spec: "RFC 7521", Section: "4.1", Level: Must,
 		Request: "the grant without an assertion, with a scope that there is not, and by a client that may not use it",
 		Want:    "invalid_request, invalid_scope, unauthorized_client",
-		Needs:   []Feature{lists("grant_types_supported", jwtBearerGrant)},
+		needs:   []feature{lists("grant_types_supported", jwtBearerGrant)},
 		run: func(p *probe) {
 			i := p.partner()
 			i.c.got(i.redeem(i.jwt(nil)))
@@ -194,7 +194,7 @@ var jwtBearerCases = []Case{
 		ID: "jwt-bearer-for-another-client", Spec: "RFC 7523", Section: "3", Level: Must,
 		Request: "an assertion with which a client authenticates comes as an authorization grant, and one that is a grant as client authentication",
 		Want:    "a refusal: a JWT for one purpose is not one for another",
-		Needs:   []Feature{lists("grant_types_supported", jwtBearerGrant), byKey},
+		needs:   []feature{lists("grant_types_supported", jwtBearerGrant), byKey},
 		run: func(p *probe) {
 			i, c := p.partner(), p.keyed()
 			i.c.got(i.redeem(i.jwt(nil)))

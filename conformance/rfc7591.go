@@ -86,7 +86,7 @@ var registrationCases = []Case{
 		ID: "dcr-response", Spec: "RFC 7591", Section: "3.2.1", Level: Must,
 		Request: "a client registers itself",
 		Want:    "201 and JSON that no cache keeps, with client_id, client_secret_expires_at if there is a secret, and all that is registered",
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			asked := p.registration(nil)
 			x := p.registers(asked).wantStatus(http.StatusCreated).wantNoStore()
@@ -107,14 +107,14 @@ var registrationCases = []Case{
 		ID: "dcr-client-works", Spec: "RFC 7591", Section: "3", Level: Must,
 		Request: "a client registers itself and sends a user",
 		Want:    "it gets a code and tokens",
-		Needs:   []Feature{registering, codeFlow},
+		needs:   []feature{registering, codeFlow},
 		run:     func(p *probe) { p.registered(nil).tokens() },
 	},
 	{
 		ID: "dcr-defaults", Spec: "RFC 7591", Section: "2", Level: Should,
 		Request: "a client registers redirect_uris and nothing else",
 		Want:    "client_secret_basic, authorization_code and code",
-		Needs:   []Feature{registering, lists("token_endpoint_auth_methods_supported", "client_secret_basic")},
+		needs:   []feature{registering, lists("token_endpoint_auth_methods_supported", "client_secret_basic")},
 		run: func(p *probe) {
 			x := p.registers(map[string]any{"redirect_uris": []string{"https://client.example/callback"}}).wantStatus(http.StatusCreated)
 			if how := x.text("token_endpoint_auth_method"); how != "client_secret_basic" {
@@ -132,7 +132,7 @@ var registrationCases = []Case{
 		ID: "dcr-public-client-without-secret", Spec: "RFC 7591", Section: "2", Level: Should,
 		Request: "a client registers that does not authenticate",
 		Want:    "no client_secret",
-		Needs:   []Feature{registering, publicClients},
+		needs:   []feature{registering, publicClients},
 		run: func(p *probe) {
 			if c := p.registered(claims{"token_endpoint_auth_method": "none"}); c.Secret != "" {
 				p.failf("a client with the method none gets a secret")
@@ -144,7 +144,7 @@ var registrationCases = []Case{
 		Request: "a registration is no JSON, no object, a form, or has members of the wrong type",
 		Want:    "400, or 415 for what is no JSON; with an error of this RFC",
 		Attacks: []string{"D16"},
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			p.registers(p.registration(nil)).wantStatus(http.StatusCreated)
 			for _, asked := range []claims{
@@ -166,7 +166,7 @@ var registrationCases = []Case{
 		Request: "redirect URIs that are relative, have a fragment, have a scheme that browsers act upon themselves, or are http to another host",
 		Want:    "invalid_redirect_uri",
 		Attacks: []string{"A6", "A15", "A17"},
-		Needs:   []Feature{registering, codeFlow},
+		needs:   []feature{registering, codeFlow},
 		run: func(p *probe) {
 			p.registers(p.registration(nil)).wantStatus(http.StatusCreated)
 			for _, uri := range []string{
@@ -186,7 +186,7 @@ var registrationCases = []Case{
 		Request: "a good redirect URI comes with a bad one beside it",
 		Want:    "invalid_redirect_uri, or an answer without the bad one, which cannot be used",
 		Attacks: []string{"A15", "A17"},
-		Needs:   []Feature{registering, codeFlow},
+		needs:   []feature{registering, codeFlow},
 		run: func(p *probe) {
 			for _, bad := range []string{"javascript:alert(1)", "http://client.example/callback", "https://client.example/other#part"} {
 				good := "https://client.example/callback"
@@ -206,7 +206,7 @@ var registrationCases = []Case{
 		Request: "a native client registers a private-use scheme that is a domain name in reverse, and one that is a single word",
 		Want:    "the first is registered, and the second is refused",
 		Attacks: []string{"A16"},
-		Needs:   []Feature{registering, codeFlow, publicClients},
+		needs:   []feature{registering, codeFlow, publicClients},
 		run: func(p *probe) {
 			native := func(uri string) map[string]any {
 				return p.registration(claims{"redirect_uris": []string{uri}, "application_type": "native", "token_endpoint_auth_method": "none"})
@@ -220,7 +220,7 @@ var registrationCases = []Case{
 		Request: "a registration has jwks and jwks_uri",
 		Want:    "invalid_client_metadata",
 		Attacks: []string{"S8"},
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			key := p.newKey("ES256")
 			keys := map[string]any{"keys": []any{key.Public()}}
@@ -234,7 +234,7 @@ var registrationCases = []Case{
 		Request: "a client registers a key set with a private key in it, or a symmetric one",
 		Want:    "a refusal, or at least an answer without the secret parts",
 		Attacks: []string{"S8"},
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			private := p.newKey("ES256")
 			for _, keys := range []map[string]any{
@@ -251,7 +251,7 @@ var registrationCases = []Case{
 		ID: "dcr-method-unknown", Spec: "RFC 7591", Section: "3.2.1", Level: Must,
 		Request: "a client registers a token_endpoint_auth_method and grant types that there are not",
 		Want:    "a refusal, or an answer with what is registered instead, which is offered",
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			x := p.registers(p.registration(claims{"token_endpoint_auth_method": "telepathy"}))
 			if how := x.text("token_endpoint_auth_method"); x.status == http.StatusCreated && !p.run.md.lists("token_endpoint_auth_methods_supported", how) {
@@ -268,7 +268,7 @@ var registrationCases = []Case{
 		Request: "a client registers the password grant",
 		Want:    "a refusal, or an answer without it",
 		Attacks: []string{"D5"},
-		Needs:   []Feature{registering, lacks(lists("grant_types_supported", "password"), "the password grant is offered")},
+		needs:   []feature{registering, lacks(lists("grant_types_supported", "password"), "the password grant is offered")},
 		run: func(p *probe) {
 			for _, types := range [][]string{{"password"}, {"authorization_code", "password"}} {
 				x := p.registers(p.registration(claims{"grant_types": types}))
@@ -282,7 +282,7 @@ var registrationCases = []Case{
 		ID: "dcr-grants-fit-response-types", Spec: "RFC 7591", Section: "2.1", Level: Should,
 		Request: "a client registers the response type code without the authorization_code grant, and a grant without a response type that it needs",
 		Want:    "a refusal, or an answer in which the two fit together",
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			for _, asked := range []claims{
 				{"grant_types": []string{"client_credentials"}, "response_types": []string{"code"}},

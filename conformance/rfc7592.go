@@ -66,7 +66,7 @@ var managementCases = []Case{
 		ID: "dcm-read", Spec: "RFC 7592", Section: "2.1", Level: Must,
 		Request: "a client reads what is registered of it",
 		Want:    "200, with its client_id and metadata, and nothing that a cache keeps",
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			c, m := p.managing(nil)
 			x := p.read(m).wantJSON().wantNoStore()
@@ -83,7 +83,7 @@ var managementCases = []Case{
 		Request: "what is registered is read, replaced and deleted without a token, with a made-up one, and with that of another client",
 		Want:    "401; nothing has changed",
 		Attacks: []string{"S8"},
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			_, m := p.managing(nil)
 			_, stranger := p.managing(nil)
@@ -106,7 +106,7 @@ var managementCases = []Case{
 		Request: "the place of a client that there is not is asked with the token of another",
 		Want:    "401, as for a client that there is: nobody learns which there are",
 		Attacks: []string{"S8"},
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			gone, at := p.managing(nil)
 			_, other := p.managing(nil)
@@ -125,7 +125,7 @@ var managementCases = []Case{
 		Request: "a client replaces its redirect URI and its name",
 		Want:    "200 with what is registered now; the old redirect URI does not work any more, and the new one does",
 		Attacks: []string{"C16"},
-		Needs:   []Feature{registering, codeFlow},
+		needs:   []feature{registering, codeFlow},
 		run: func(p *probe) {
 			c, m := p.managing(nil)
 			c.tokens()
@@ -145,7 +145,7 @@ var managementCases = []Case{
 		Request: "an update has the client_id of another client, or none",
 		Want:    "a refusal; neither client has changed",
 		Attacks: []string{"S9"},
-		Needs:   []Feature{registering, codeFlow},
+		needs:   []feature{registering, codeFlow},
 		run: func(p *probe) {
 			victim, at := p.managing(nil)
 			c, m := p.managing(nil)
@@ -165,7 +165,7 @@ var managementCases = []Case{
 		Request: "an update has a client_secret other than the current one, and a registration_access_token",
 		Want:    "a refusal, or neither counts: a client must not overwrite them with values of its own",
 		Attacks: []string{"S9"},
-		Needs:   []Feature{registering, lists("token_endpoint_auth_methods_supported", "client_secret_basic"), codeFlow},
+		needs:   []feature{registering, lists("token_endpoint_auth_methods_supported", "client_secret_basic"), codeFlow},
 		run: func(p *probe) {
 			c, m := p.managing(claims{"token_endpoint_auth_method": "client_secret_basic"})
 			chosen := p.secret("client_secret")
@@ -185,7 +185,7 @@ var managementCases = []Case{
 		Request: "updates to a redirect URI with a fragment, a javascript: URI and to the password grant",
 		Want:    "a refusal, or an answer without them; what was registered works",
 		Attacks: []string{"S9", "A15"},
-		Needs:   []Feature{registering, codeFlow, lacks(lists("grant_types_supported", "password"), "the password grant is offered")},
+		needs:   []feature{registering, codeFlow, lacks(lists("grant_types_supported", "password"), "the password grant is offered")},
 		run: func(p *probe) {
 			c, m := p.managing(nil)
 			refused := 0
@@ -215,7 +215,7 @@ var managementCases = []Case{
 		Request: "updates ask for each grant type and method that a registration does not get",
 		Want:    "they do not get them either",
 		Attacks: []string{"S9"},
-		Needs:   []Feature{registering, codeFlow},
+		needs:   []feature{registering, codeFlow},
 		run: func(p *probe) {
 			c, m := p.managing(nil)
 			had := texts(c.Metadata["grant_types"])
@@ -242,7 +242,7 @@ var managementCases = []Case{
 		Request: "after an update that has brought a new registration access token, and after that was used, the old one is used",
 		Want:    "401 for the old one",
 		Attacks: []string{"S8"},
-		Needs:   []Feature{registering},
+		needs:   []feature{registering},
 		run: func(p *probe) {
 			c, m := p.managing(nil)
 			next := m.renewed(p.update(c, m, nil).wantJSON())
@@ -259,7 +259,7 @@ var managementCases = []Case{
 		Request: "a client deletes itself, and then sends a user and redeems a code that it had",
 		Want:    "204; after that there is no such client",
 		Attacks: []string{"C16"},
-		Needs:   []Feature{registering, codeFlow},
+		needs:   []feature{registering, codeFlow},
 		run: func(p *probe) {
 			c, m := p.managing(nil)
 			code := c.authorize()
@@ -275,7 +275,7 @@ var managementCases = []Case{
 		Request: "a client deletes itself, and then uses tokens that it had",
 		Want:    "they are dead",
 		Attacks: []string{"D21"},
-		Needs:   []Feature{registering, codeFlow},
+		needs:   []feature{registering, codeFlow},
 		run: func(p *probe) {
 			types := []string{"authorization_code"}
 			if refreshing(p.run) == "" {
@@ -312,7 +312,7 @@ var managementCases = []Case{
 		Request: "what is registered is read with an access token of the client, and with the right token in the URL",
 		Want:    "401 for the one, and a refusal of the other",
 		Attacks: []string{"S8"},
-		Needs:   []Feature{registering, codeFlow},
+		needs:   []feature{registering, codeFlow},
 		run: func(p *probe) {
 			c, m := p.managing(nil)
 			t := c.tokens()

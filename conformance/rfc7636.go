@@ -8,7 +8,7 @@ var pkceCases = []Case{
 		ID: "pkce-right-verifier", Spec: "RFC 7636", Section: "4.6", Level: Must,
 		Request: "a code whose request had an S256 challenge is redeemed with its verifier",
 		Want:    "tokens",
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run:     func(p *probe) { p.client().tokens() },
 	},
 	{
@@ -16,7 +16,7 @@ var pkceCases = []Case{
 		Request: "a code is redeemed with the verifier of another request, and with none",
 		Want:    "invalid_grant both times",
 		Attacks: []string{"C13"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize().redeem(set("code_verifier", p.secret("code_verifier"))).wantError(400, "invalid_grant")
@@ -27,7 +27,7 @@ var pkceCases = []Case{
 		ID: "pkce-verifier-after-failure", Spec: "RFC 7636", Section: "4.6", Level: Must,
 		Request: "a code is redeemed with a wrong verifier, and then without any",
 		Want:    "no tokens: the failure has not switched the check off",
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			code := p.client().authorize()
 			code.redeem(set("code_verifier", p.secret("code_verifier"))).wantError(400, "invalid_grant")
@@ -39,7 +39,7 @@ var pkceCases = []Case{
 		Request: "a public client sends an authorization request without code_challenge",
 		Want:    "invalid_request",
 		Attacks: []string{"C7"},
-		Needs:   []Feature{codeFlow, publicClients},
+		needs:   []feature{codeFlow, publicClients},
 		run: func(p *probe) {
 			p.client(public()).try(del("code_challenge", "code_challenge_method")).wantError("invalid_request")
 		},
@@ -49,7 +49,7 @@ var pkceCases = []Case{
 		Request: "code_challenge_method is plain, is left out, or is none of those that the server lists",
 		Want:    "invalid_request, where S256 alone is listed",
 		Attacks: []string{"C10"},
-		Needs:   []Feature{codeFlow, lacks(lists("code_challenge_methods_supported", "plain"), "plain is offered")},
+		needs:   []feature{codeFlow, lacks(lists("code_challenge_methods_supported", "plain"), "plain is offered")},
 		run: func(p *probe) {
 			c := p.client()
 			for _, e := range []edit{set("code_challenge_method", "plain"), set("code_challenge_method", "s256"), set("code_challenge_method", "S512")} {
@@ -62,7 +62,7 @@ var pkceCases = []Case{
 		ID: "pkce-advertised", Spec: "RFC 9700", Section: "2.1.1", Level: Should,
 		Request: "the metadata",
 		Want:    "code_challenge_methods_supported lists S256",
-		Needs:   []Feature{published, codeFlow},
+		needs:   []feature{published, codeFlow},
 		run: func(p *probe) {
 			if !p.run.md.lists("code_challenge_methods_supported", "S256") {
 				p.failf("code_challenge_methods_supported is %v", p.run.md["code_challenge_methods_supported"])
@@ -74,7 +74,7 @@ var pkceCases = []Case{
 		Request: "verifiers of 43 and of 128 characters, with all that may stand in one",
 		Want:    "tokens",
 		Attacks: []string{"C12"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			for _, n := range []int{43, 128} {
@@ -88,7 +88,7 @@ var pkceCases = []Case{
 		Request: "the challenge in the place of the verifier; the verifier shorter, longer, in capitals, with padding, and empty",
 		Want:    "no tokens",
 		Attacks: []string{"C12"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			for _, wrong := range []func(verifier string) string{
@@ -109,7 +109,7 @@ var pkceCases = []Case{
 		Request: "two flows of one client in two tabs of one browser, each code with the verifier of the other",
 		Want:    "invalid_grant both times",
 		Attacks: []string{"C13"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c, b := p.client(), p.browser()
 			one, two := c.request().in(b, Allow).wantCode(), c.request().in(b, Allow).wantCode()
@@ -123,7 +123,7 @@ var pkceCases = []Case{
 		Request: "a code whose request had no challenge is redeemed with a verifier",
 		Want:    "invalid_grant: somebody has taken the challenge out of the request",
 		Attacks: []string{"C9"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			without := []edit{del("code_challenge", "code_challenge_method")}
@@ -142,7 +142,7 @@ var pkceCases = []Case{
 		Request: "challenges that are none: shorter than 43 characters, longer than 128, with padding, with + and /, with a space",
 		Want:    "invalid_request; what could be the challenge of another method is not asked about",
 		Attacks: []string{"C12"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			good := challengeOf(random(32))

@@ -14,7 +14,7 @@ var introspectionCases = []Case{
 		ID: "introspect-active", Spec: "RFC 7662", Section: "2.2", Level: Must,
 		Request: "a resource server asks about an access token",
 		Want:    "active, and members of the right type that are true of the token",
-		Needs:   []Feature{codeFlow, introspecting},
+		needs:   []feature{codeFlow, introspecting},
 		run: func(p *probe) {
 			scope := p.scope()
 			t := p.client().tokens(set("scope", scope))
@@ -51,7 +51,7 @@ var introspectionCases = []Case{
 		Request: "introspection without credentials, with a wrong secret, with an access token that there is not, and with a client_id alone",
 		Want:    "a refusal, which is 401 for the wrong secret, and nothing about the token",
 		Attacks: []string{"G1"},
-		Needs:   []Feature{codeFlow, introspecting},
+		needs:   []feature{codeFlow, introspecting},
 		run: func(p *probe) {
 			t := p.client().tokens()
 			if t.c.way() == "none" {
@@ -81,7 +81,7 @@ var introspectionCases = []Case{
 		Request: "a client that does not authenticate asks about its own token",
 		Want:    "a refusal: whoever finds a token could ask",
 		Attacks: []string{"G1"},
-		Needs:   []Feature{codeFlow, introspecting, publicClients},
+		needs:   []feature{codeFlow, introspecting, publicClients},
 		run: func(p *probe) {
 			t := p.client(public()).tokens()
 			t.c.introspect(t.access).wantRefused()
@@ -92,7 +92,7 @@ var introspectionCases = []Case{
 		Request: "introspection of tokens that there are not, of one that was revoked, and of altered ones",
 		Want:    "200, active is false",
 		Attacks: []string{"G6", "G14"},
-		Needs:   []Feature{codeFlow, introspecting},
+		needs:   []feature{codeFlow, introspecting},
 		run: func(p *probe) {
 			c := p.client()
 			t := c.tokens()
@@ -112,7 +112,7 @@ var introspectionCases = []Case{
 		Request: "introspection of a token that there is not, and of one that was revoked",
 		Want:    "active alone, without a reason",
 		Attacks: []string{"G6"},
-		Needs:   []Feature{codeFlow, introspecting},
+		needs:   []feature{codeFlow, introspecting},
 		run: func(p *probe) {
 			c := p.client()
 			t := c.tokens()
@@ -133,7 +133,7 @@ var introspectionCases = []Case{
 		Request: "introspection of an access token after its expires_in",
 		Want:    "active is false",
 		Attacks: []string{"G6"},
-		Needs:   []Feature{codeFlow, introspecting},
+		needs:   []feature{codeFlow, introspecting},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()
@@ -151,7 +151,7 @@ var introspectionCases = []Case{
 		ID: "introspect-wrong-hint", Spec: "RFC 7662", Section: "2.1", Level: Must,
 		Request: "introspection of an access token with a token_type_hint that is wrong, or that nobody knows",
 		Want:    "active",
-		Needs:   []Feature{codeFlow, introspecting},
+		needs:   []feature{codeFlow, introspecting},
 		run: func(p *probe) {
 			c := p.client()
 			t := c.tokens()
@@ -165,7 +165,7 @@ var introspectionCases = []Case{
 		Request: "introspection without token",
 		Want:    "an error",
 		Attacks: []string{"G11"},
-		Needs:   []Feature{codeFlow, introspecting},
+		needs:   []feature{codeFlow, introspecting},
 		run: func(p *probe) {
 			p.client().introspect("", del("token")).wantRefused()
 		},
@@ -175,7 +175,7 @@ var introspectionCases = []Case{
 		Request: "a resource server asks about a refresh token",
 		Want:    "active is false: it has no business with it",
 		Attacks: []string{"G4"},
-		Needs:   []Feature{codeFlow, refreshing, introspecting},
+		needs:   []feature{codeFlow, refreshing, introspecting},
 		run: func(p *probe) {
 			rs := p.resourceServer()
 			t := p.client().lastingTokens()
@@ -188,7 +188,7 @@ var introspectionCases = []Case{
 		Request: "a client asks about its refresh token",
 		Want:    "inactive, or active with an exp that is not the access token's",
 		Attacks: []string{"G4"},
-		Needs:   []Feature{codeFlow, refreshing, introspecting},
+		needs:   []feature{codeFlow, refreshing, introspecting},
 		run: func(p *probe) {
 			c := p.client()
 			t := c.lastingTokens()
@@ -202,7 +202,7 @@ var introspectionCases = []Case{
 		ID: "introspect-used-refresh-token", Spec: "RFC 7662", Section: "2.2", Level: Must,
 		Request: "a client asks about a refresh token that it has used and that was rotated",
 		Want:    "active is false",
-		Needs:   []Feature{codeFlow, refreshing, introspecting},
+		needs:   []feature{codeFlow, refreshing, introspecting},
 		run: func(p *probe) {
 			c := p.client()
 			t := c.lastingTokens()
@@ -215,7 +215,7 @@ var introspectionCases = []Case{
 		ID: "introspect-other-clients-token", Spec: "RFC 7662", Section: "4", Level: Should,
 		Request: "a client that is no resource server asks about another one's token, which is for one resource alone",
 		Want:    "active is false, or an error: it cannot be used where it was asked about",
-		Needs:   []Feature{codeFlow, introspecting},
+		needs:   []feature{codeFlow, introspecting},
 		run: func(p *probe) {
 			// Who may ask about tokens that are for no resource in particular is the host's to decide.
 			only := set("resource", p.resourceID())
@@ -233,7 +233,7 @@ var introspectionCases = []Case{
 		ID: "introspect-not-cached", Spec: "RFC 7662", Section: "4", Level: Should,
 		Request: "introspection of an access token",
 		Want:    "Cache-Control: no-store",
-		Needs:   []Feature{codeFlow, introspecting},
+		needs:   []feature{codeFlow, introspecting},
 		run: func(p *probe) {
 			c := p.client()
 			c.introspect(c.tokens().access).wantActive(true).wantNoStore()
@@ -244,7 +244,7 @@ var introspectionCases = []Case{
 		Request: "introspection while the server's store fails",
 		Want:    "a server error, and not that the token is inactive",
 		Attacks: []string{"D20"},
-		Needs:   []Feature{codeFlow, introspecting},
+		needs:   []feature{codeFlow, introspecting},
 		alone:   true,
 		run: func(p *probe) {
 			down := p.controls().StoreDown

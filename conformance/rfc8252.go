@@ -14,7 +14,7 @@ var nativeCases = []Case{
 		Request: "a native client that has registered http://127.0.0.1/callback, and one with [::1], ask for the same with a port that was free when they started",
 		Want:    "a code at that port, and tokens for it",
 		Attacks: []string{"A8"},
-		Needs:   []Feature{codeFlow, publicClients},
+		needs:   []feature{codeFlow, publicClients},
 		run: func(p *probe) {
 			for _, host := range []string{"127.0.0.1", "[::1]"} {
 				c := p.client(native("http://" + host + "/callback"))
@@ -29,7 +29,7 @@ var nativeCases = []Case{
 		Request: "a native client that has registered http://127.0.0.1/callback asks for another path, a query, a fragment, a user name, another scheme or host, with or without a port",
 		Want:    "an error page for each: nothing but the port may differ",
 		Attacks: []string{"A5", "A6", "A13"},
-		Needs:   []Feature{codeFlow, publicClients, frontRequests},
+		needs:   []feature{codeFlow, publicClients, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(native(loopbackRedirect)), p.browser()
 			c.tryAt(b, "http://127.0.0.1:51004/callback").wantCode()
@@ -44,7 +44,7 @@ var nativeCases = []Case{
 		Request: "a native client that has registered http://127.0.0.1/callback asks for another address of the device, for one in another spelling, or for names that look like one",
 		Want:    "an error page for each",
 		Attacks: []string{"A13"},
-		Needs:   []Feature{codeFlow, publicClients, frontRequests},
+		needs:   []feature{codeFlow, publicClients, frontRequests},
 		run: func(p *probe) {
 			c, b := p.client(native(loopbackRedirect)), p.browser()
 			c.tryAt(b, "http://127.0.0.1:51004/callback").wantCode()
@@ -59,7 +59,7 @@ var nativeCases = []Case{
 		Request: "a native client registers http://localhost/callback; requests have that, the same with a port, and hosts that begin with localhost",
 		Want:    "what is registered works; with a port the answer goes to that port or nowhere, and the others lead to an error page",
 		Attacks: []string{"A12"},
-		Needs:   []Feature{codeFlow, publicClients, frontRequests},
+		needs:   []feature{codeFlow, publicClients, frontRequests},
 		run: func(p *probe) {
 			const registered = "http://localhost/callback"
 			good, refused := p.mayRegister(native(loopbackRedirect))
@@ -87,7 +87,7 @@ var nativeCases = []Case{
 		Request: "a native client has a redirect URI of a private-use scheme, a domain name in reverse",
 		Want:    "a code there, and tokens for it; another scheme leads to an error page",
 		Attacks: []string{"A16"},
-		Needs:   []Feature{codeFlow, publicClients},
+		needs:   []feature{codeFlow, publicClients},
 		run: func(p *probe) {
 			const registered = "com.example.conformance:/callback"
 			c := p.client(native(registered))
@@ -107,7 +107,7 @@ var nativeCases = []Case{
 		ID: "native-claimed-https", Spec: "RFC 8252", Section: "7.2", Level: Must,
 		Request: "a native client has an https redirect URI, which the system hands to it",
 		Want:    "a code there, and tokens for it; a port, which only loopback leaves open, leads to an error page",
-		Needs:   []Feature{codeFlow, publicClients},
+		needs:   []feature{codeFlow, publicClients},
 		run: func(p *probe) {
 			c := p.client(native("https://client.example/callback"))
 			c.authorize().tokens()
@@ -119,7 +119,7 @@ var nativeCases = []Case{
 		Request: "a native client registers a redirect URI whose scheme is a word that anybody's application may have, such as myapp:/callback",
 		Want:    "it is not registered, or at least not used",
 		Attacks: []string{"A16"},
-		Needs:   []Feature{codeFlow, publicClients},
+		needs:   []feature{codeFlow, publicClients},
 		run: func(p *probe) {
 			p.wantUnusable([]wanting{native(loopbackRedirect)}, "myapp:/callback", "myapp://callback", "oauth:/callback")
 		},
@@ -129,7 +129,7 @@ var nativeCases = []Case{
 		Request: "a native client, which cannot prove who it is, asks again for what the user has allowed, at a loopback address and by a private-use scheme",
 		Want:    "the user is asked again",
 		Attacks: []string{"U8"},
-		Needs:   []Feature{codeFlow, publicClients},
+		needs:   []feature{codeFlow, publicClients},
 		run: func(p *probe) {
 			for _, uri := range []string{loopbackRedirect, "com.example.conformance:/callback"} {
 				c, b := p.client(native(uri)), p.browser()

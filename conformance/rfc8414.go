@@ -36,7 +36,7 @@ var metadataCases = []Case{
 		Request: "the metadata documents",
 		Want:    "issuer is the issuer identifier to the letter",
 		Attacks: []string{"O3"},
-		Needs:   []Feature{published},
+		needs:   []feature{published},
 		run: func(p *probe) {
 			for _, address := range p.documentAddresses() {
 				if got := p.get(address).wantJSON().text("issuer"); got != p.run.target.Issuer {
@@ -49,7 +49,7 @@ var metadataCases = []Case{
 		ID: "metadata-content-type", Spec: "RFC 8414", Section: "3.2", Level: Must,
 		Request: "the metadata documents",
 		Want:    "200, a JSON object in application/json",
-		Needs:   []Feature{published},
+		needs:   []feature{published},
 		run: func(p *probe) {
 			for _, address := range p.documentAddresses() {
 				x := p.get(address).wantJSON()
@@ -63,7 +63,7 @@ var metadataCases = []Case{
 		ID: "metadata-oauth-location", Spec: "RFC 8414", Section: "3.1", Level: Should,
 		Request: "/.well-known/oauth-authorization-server, put between the issuer's host and path",
 		Want:    "the metadata, which a client that knows no OpenID Connect looks for there",
-		Needs:   []Feature{published},
+		needs:   []feature{published},
 		run: func(p *probe) {
 			inserted, appended := wellKnown(p.run.target.Issuer, "oauth-authorization-server", true), wellKnown(p.run.target.Issuer, "oauth-authorization-server", false)
 			x := p.get(inserted)
@@ -77,7 +77,7 @@ var metadataCases = []Case{
 		ID: "metadata-required-members", Spec: "RFC 8414", Section: "2", Level: Must,
 		Request: "the metadata",
 		Want:    "issuer, response_types_supported, and the endpoints that the grants need",
-		Needs:   []Feature{published},
+		needs:   []feature{published},
 		run: func(p *probe) {
 			md := p.run.md
 			need := []string{"issuer", "response_types_supported"}
@@ -95,7 +95,7 @@ var metadataCases = []Case{
 		ID: "metadata-no-empty-arrays", Spec: "RFC 8414", Section: "3.2", Level: Must,
 		Request: "the metadata",
 		Want:    "no array without elements, and none with something twice",
-		Needs:   []Feature{published},
+		needs:   []feature{published},
 		run: func(p *probe) {
 			for _, name := range slices.Sorted(keys(p.run.md)) {
 				all, isArray := p.run.md[name].([]any)
@@ -113,7 +113,7 @@ var metadataCases = []Case{
 		Request: "the metadata",
 		Want:    "none is no algorithm by which clients authenticate",
 		Attacks: []string{"E1"},
-		Needs:   []Feature{published},
+		needs:   []feature{published},
 		run: func(p *probe) {
 			for _, name := range []string{"token", "revocation", "introspection"} {
 				if member := name + "_endpoint_auth_signing_alg_values_supported"; slices.Contains(p.run.md.list(member), "none") {
@@ -126,7 +126,7 @@ var metadataCases = []Case{
 		ID: "metadata-https", Spec: "RFC 8414", Section: "2", Level: Must,
 		Request: "the URLs in the metadata",
 		Want:    "https, without a fragment; the issuer without a query",
-		Needs:   []Feature{published},
+		needs:   []feature{published},
 		run: func(p *probe) {
 			issuer, err := url.Parse(p.run.target.Issuer)
 			if err != nil || issuer.RawQuery != "" || strings.ContainsAny(p.run.target.Issuer, "?#") {
@@ -147,7 +147,7 @@ var metadataCases = []Case{
 		Request: "a POST without anything, or a GET, to each endpoint in the metadata",
 		Want:    "an answer that is not 404",
 		Attacks: []string{"O1"},
-		Needs:   []Feature{published},
+		needs:   []feature{published},
 		run: func(p *probe) {
 			issuer, err := url.Parse(p.run.target.Issuer)
 			if err != nil {
@@ -168,7 +168,7 @@ var metadataCases = []Case{
 		Request: "an authorization request for all scopes that the metadata lists",
 		Want:    "a code",
 		Attacks: []string{"O1"},
-		Needs:   []Feature{published, codeFlow, has("scopes_supported")},
+		needs:   []feature{published, codeFlow, has("scopes_supported")},
 		run: func(p *probe) {
 			all := p.run.md.list("scopes_supported")
 			c := p.client(with("scope", strings.Join(all, " ")))
@@ -180,7 +180,7 @@ var metadataCases = []Case{
 		Request: "token requests with each grant type that the metadata lists, and nothing else",
 		Want:    "never unsupported_grant_type",
 		Attacks: []string{"O1"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			for _, grant := range knownGrants(p) {
@@ -198,7 +198,7 @@ var metadataCases = []Case{
 		Request: "token requests with the usual grant types that the metadata does not list",
 		Want:    "unsupported_grant_type, or unauthorized_client",
 		Attacks: []string{"D2", "O1"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			others := 0
@@ -219,7 +219,7 @@ var metadataCases = []Case{
 		Request: "authorization requests with the usual response types that the metadata does not list",
 		Want:    "unsupported_response_type, unauthorized_client or invalid_request, and never a token",
 		Attacks: []string{"B2", "O1"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			c := p.client()
 			for _, kind := range []string{"token", "id_token", "id_token token", "code token", "code id_token token", "code id_token"} {

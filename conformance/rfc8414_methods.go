@@ -21,7 +21,7 @@ var methodCases = []Case{
 		Request: "clients that are registered for a way to authenticate that the metadata does not list, or send their credentials in such a way",
 		Want:    "no registration, or no tokens",
 		Attacks: []string{"O1"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			others := 0
 			for _, name := range []string{"client_secret_basic", "client_secret_post"} {
@@ -58,7 +58,7 @@ var methodCases = []Case{
 		Request: "request objects signed by each algorithm that the metadata lists",
 		Want:    "a code",
 		Attacks: []string{"O1"},
-		Needs:   []Feature{codeFlow, is("request_parameter_supported"), has("request_object_signing_alg_values_supported")},
+		needs:   []feature{codeFlow, is("request_parameter_supported"), has("request_object_signing_alg_values_supported")},
 		run: func(p *probe) {
 			tried := false
 			for _, algorithm := range knownAlgorithms {
@@ -77,7 +77,7 @@ var methodCases = []Case{
 		Request: "request objects signed by algorithms that the metadata does not list",
 		Want:    "an error",
 		Attacks: []string{"O1"},
-		Needs:   []Feature{codeFlow, is("request_parameter_supported"), has("request_object_signing_alg_values_supported")},
+		needs:   []feature{codeFlow, is("request_parameter_supported"), has("request_object_signing_alg_values_supported")},
 		run: func(p *probe) {
 			if p.authentication() == "private_key_jwt" {
 				p.notOffered("a client could not even authenticate with such a key")
@@ -116,7 +116,7 @@ func methodCase(name string) Case {
 		Request: "a client with " + name + " at the token, revocation and introspection endpoints, where the metadata lists it",
 		Want:    "tokens; their revocation; what there is to know of them",
 		Attacks: []string{"G5", "O1"},
-		Needs:   []Feature{codeFlow, lists("token_endpoint_auth_methods_supported", name)},
+		needs:   []feature{codeFlow, lists("token_endpoint_auth_methods_supported", name)},
 		run: func(p *probe) {
 			c := p.client(method(name))
 			t := c.tokens()

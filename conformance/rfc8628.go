@@ -13,7 +13,7 @@ var deviceCases = []Case{
 		ID: "device-flow", Spec: "RFC 8628", Section: "3.5", Level: Must,
 		Request: "a device polls, its user types the code and allows it, and the device polls again",
 		Want:    "authorization_pending, and then tokens",
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			d := p.deviceClient().device()
 			d.poll().wantError(400, "authorization_pending")
@@ -25,7 +25,7 @@ var deviceCases = []Case{
 		ID: "device-response", Spec: "RFC 8628", Section: "3.2", Level: Must,
 		Request: "a device authorization request",
 		Want:    "JSON that no cache keeps, https URLs, and a lifetime and an interval in whole seconds",
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			d := p.deviceClient().device()
 			d.wantNoStore()
@@ -51,7 +51,7 @@ var deviceCases = []Case{
 		ID: "device-denied", Spec: "RFC 8628", Section: "3.5", Level: Must,
 		Request: "the user denies what a device asks for, and the device polls",
 		Want:    "access_denied",
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			d := p.deviceClient().device()
 			d.typed(p.browser(), d.userCode, Deny)
@@ -63,7 +63,7 @@ var deviceCases = []Case{
 		Request: "a device polls again and again without a pause",
 		Want:    "slow_down; once the user has decided, the device gets its tokens all the same",
 		Attacks: []string{"V2"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			d := p.deviceClient().device()
 			d.poll().wantError(400, "authorization_pending")
@@ -85,7 +85,7 @@ var deviceCases = []Case{
 		Request: "a device is told to slow_down, and polls after the old interval and after one that is 5 seconds longer",
 		Want:    "slow_down once more, and then authorization_pending",
 		Attacks: []string{"V2"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		alone:   true,
 		run: func(p *probe) {
 			d := p.deviceClient().device()
@@ -104,7 +104,7 @@ var deviceCases = []Case{
 		Request: "the codes of a device have expired, when it polls and when the user types theirs",
 		Want:    "expired_token, and a page that does not ask the user to decide",
 		Attacks: []string{"V1", "V2"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		alone:   true,
 		run: func(p *probe) {
 			d := p.deviceClient().device()
@@ -125,7 +125,7 @@ var deviceCases = []Case{
 		Request: "the user allows a device in time, and the device polls after its code has expired",
 		Want:    "expired_token, and no tokens",
 		Attacks: []string{"V2"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		alone:   true,
 		run: func(p *probe) {
 			d := p.deviceClient().device()
@@ -139,7 +139,7 @@ var deviceCases = []Case{
 		Request: "a device that has its tokens polls once more",
 		Want:    "invalid_grant",
 		Attacks: []string{"V1"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			d := p.deviceClient().device()
 			d.typed(p.browser(), d.userCode, Allow)
@@ -152,7 +152,7 @@ var deviceCases = []Case{
 		Request: "a device whose user has allowed it polls 32 times at once",
 		Want:    "tokens once",
 		Attacks: []string{"V1"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		varies:  true,
 		run: func(p *probe) {
 			d := p.deviceClient().device()
@@ -174,7 +174,7 @@ var deviceCases = []Case{
 		ID: "device-code-of-another-client", Spec: "RFC 8628", Section: "3.4", Level: Must,
 		Request: "another client polls with a device's code, before and after the user has allowed it",
 		Want:    "invalid_grant; the device itself gets its tokens",
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			d, stranger := p.deviceClient().device(), p.deviceClient()
 			if stranger.ID == d.c.ID {
@@ -190,7 +190,7 @@ var deviceCases = []Case{
 		ID: "device-code-unknown", Spec: "RFC 8628", Section: "3.5", Level: Must,
 		Request: "a device polls with a code that never was, with the user code, and with none",
 		Want:    "invalid_grant, and invalid_request",
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			d := p.deviceClient().device()
 			d.poll().wantError(400, "authorization_pending")
@@ -206,7 +206,7 @@ var deviceCases = []Case{
 		ID: "device-client-authentication", Spec: "RFC 8628", Section: "3.1", Level: Must,
 		Request: "device authorization requests of a client with a wrong secret, of one that there is not, and of one without the grant",
 		Want:    "invalid_client, twice, and unauthorized_client",
-		Needs:   []Feature{devices, lists("token_endpoint_auth_methods_supported", "client_secret_basic")},
+		needs:   []feature{devices, lists("token_endpoint_auth_methods_supported", "client_secret_basic")},
 		run: func(p *probe) {
 			c := p.deviceClient(method("client_secret_basic"))
 			c.device()
@@ -220,7 +220,7 @@ var deviceCases = []Case{
 		ID: "device-scope-refused", Spec: "RFC 6749", Section: "3.3", Level: Must,
 		Request: "a device asks for a scope that is not of the form of one",
 		Want:    "invalid_scope or invalid_request; or it is ignored, and the tokens say for which scope they are",
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			c := p.deviceClient()
 			c.device()
@@ -241,7 +241,7 @@ var deviceCases = []Case{
 		ID: "device-get-refused", Spec: "RFC 8628", Section: "3.1", Level: Must,
 		Request: "the device authorization endpoint is asked by GET",
 		Want:    "a refusal, and no codes",
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			c := p.deviceClient()
 			c.device()
@@ -255,7 +255,7 @@ var deviceCases = []Case{
 		ID: "device-refresh", Spec: "RFC 8628", Section: "3.5", Level: Must,
 		Request: "a device that was allowed to stay connected refreshes its tokens",
 		Want:    "tokens",
-		Needs:   []Feature{devices, refreshing},
+		needs:   []feature{devices, refreshing},
 		run: func(p *probe) {
 			var ask []edit
 			if p.run.md.lists("scopes_supported", "offline_access") {
@@ -275,7 +275,7 @@ var deviceCases = []Case{
 		Request: "a user allows a device, and ends all authorizations before the device polls",
 		Want:    "no tokens",
 		Attacks: []string{"C16", "F11"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		alone:   true,
 		run: func(p *probe) {
 			d := p.deviceClient().device()
@@ -292,7 +292,7 @@ var deviceCases = []Case{
 		Request: "a device names one resource when it asks, and another one when it polls",
 		Want:    "invalid_target; a token for the first if it names that one, or none",
 		Attacks: []string{"P15"},
-		Needs:   []Feature{devices},
+		needs:   []feature{devices},
 		run: func(p *probe) {
 			one, other := p.twoResources()
 			d := p.deviceClient().device(set("resource", one))

@@ -54,7 +54,7 @@ var exchangeCases = []Case{
 		ID: "exchange-access-token", Spec: "RFC 8693", Section: "2.2.1", Level: Must,
 		Request: "a client exchanges the access token of a user",
 		Want:    "an access token of its own about the same user, with issued_token_type and token_type",
-		Needs:   []Feature{codeFlow, exchanges},
+		needs:   []feature{codeFlow, exchanges},
 		run: func(p *probe) {
 			subject := p.client().tokens()
 			t := p.exchanger().exchanged(subject.access)
@@ -76,7 +76,7 @@ var exchangeCases = []Case{
 		ID: "exchange-parameters-missing", Spec: "RFC 8693", Section: "2.1", Level: Must,
 		Request: "subject_token or subject_token_type is missing; actor_token comes without actor_token_type, and the other way round",
 		Want:    "invalid_request",
-		Needs:   []Feature{codeFlow, exchanges},
+		needs:   []feature{codeFlow, exchanges},
 		run: func(p *probe) {
 			access := p.client().tokens().access
 			c := p.exchanger()
@@ -90,7 +90,7 @@ var exchangeCases = []Case{
 		ID: "exchange-invalid-token", Spec: "RFC 8693", Section: "2.2.2", Level: Must,
 		Request: "the subject's token, and then the actor's, is one that there never was, and one whose signature was changed",
 		Want:    "invalid_request",
-		Needs:   []Feature{codeFlow, exchanges},
+		needs:   []feature{codeFlow, exchanges},
 		run: func(p *probe) {
 			access := p.client().tokens().access
 			c := p.exchanger()
@@ -107,7 +107,7 @@ var exchangeCases = []Case{
 		ID: "exchange-revoked-token", Spec: "RFC 8693", Section: "2.2.2", Level: Must,
 		Request: "an access token that was revoked is exchanged",
 		Want:    "invalid_request",
-		Needs:   []Feature{codeFlow, exchanges, revoking},
+		needs:   []feature{codeFlow, exchanges, revoking},
 		run: func(p *probe) {
 			t := p.client().tokens()
 			c := p.exchanger()
@@ -123,7 +123,7 @@ var exchangeCases = []Case{
 		ID: "exchange-expired-token", Spec: "RFC 8693", Section: "2.2.2", Level: Must,
 		Request: "an access token that has expired is exchanged",
 		Want:    "invalid_request",
-		Needs:   []Feature{codeFlow, exchanges},
+		needs:   []feature{codeFlow, exchanges},
 		alone:   true,
 		run: func(p *probe) {
 			t := p.client().tokens()
@@ -141,7 +141,7 @@ var exchangeCases = []Case{
 		ID: "exchange-wrong-type", Spec: "RFC 8693", Section: "2.1", Level: Must,
 		Request: "an access token is called something else, by a type that there is and by one that there is not",
 		Want:    "invalid_request",
-		Needs:   []Feature{codeFlow, exchanges},
+		needs:   []feature{codeFlow, exchanges},
 		run: func(p *probe) {
 			access := p.client().tokens().access
 			c := p.exchanger()
@@ -155,7 +155,7 @@ var exchangeCases = []Case{
 		ID: "exchange-requested-type-unknown", Spec: "RFC 8693", Section: "2.1", Level: Must,
 		Request: "requested_token_type is one that there is not",
 		Want:    "invalid_request",
-		Needs:   []Feature{codeFlow, exchanges},
+		needs:   []feature{codeFlow, exchanges},
 		run: func(p *probe) {
 			access := p.client().tokens().access
 			c := p.exchanger()
@@ -170,7 +170,7 @@ var exchangeCases = []Case{
 		ID: "exchange-refresh-token-of-another", Spec: "RFC 6749", Section: "10.4", Level: Must,
 		Request: "a client exchanges the refresh token of another, under each name that it may go by",
 		Want:    "no tokens: a refresh token is bound to its client",
-		Needs:   []Feature{codeFlow, exchanges, refreshing},
+		needs:   []feature{codeFlow, exchanges, refreshing},
 		run: func(p *probe) {
 			t := p.client().lastingTokens()
 			c := p.exchanger()
@@ -184,7 +184,7 @@ var exchangeCases = []Case{
 		ID: "exchange-scope-not-widened", Spec: "RFC 9700", Section: "2.3", Level: Should,
 		Request: "a token with one scope is exchanged for another scope, and for both",
 		Want:    "invalid_scope, or a token without the other scope",
-		Needs:   []Feature{codeFlow, exchanges},
+		needs:   []feature{codeFlow, exchanges},
 		run: func(p *probe) {
 			one, other := p.twoScopes()
 			access := p.client().tokens(set("scope", one)).access
@@ -208,7 +208,7 @@ var exchangeCases = []Case{
 		ID: "exchange-scope-narrowed", Spec: "RFC 8693", Section: "2.1", Level: Must,
 		Request: "a token with two scopes is exchanged for one of them",
 		Want:    "a token with that scope alone",
-		Needs:   []Feature{codeFlow, exchanges},
+		needs:   []feature{codeFlow, exchanges},
 		run: func(p *probe) {
 			one, other := p.twoScopes()
 			access := p.client().tokens(set("scope", one+" "+other)).access
@@ -221,7 +221,7 @@ var exchangeCases = []Case{
 		ID: "exchange-audience", Spec: "RFC 8693", Section: "2.1", Level: Must,
 		Request: "a token is exchanged for another resource, named by resource and, by the same name, as audience",
 		Want:    "a token for that one alone, or invalid_target",
-		Needs:   []Feature{codeFlow, exchanges},
+		needs:   []feature{codeFlow, exchanges},
 		run: func(p *probe) {
 			one, other := p.twoResources()
 			access := p.client().tokens(set("resource", one)).access
@@ -241,7 +241,7 @@ var exchangeCases = []Case{
 		ID: "exchange-target-unknown", Spec: "RFC 8693", Section: "2.2.2", Level: Must,
 		Request: "a token is exchanged for a resource and for an audience that there is not",
 		Want:    "invalid_target",
-		Needs:   []Feature{codeFlow, exchanges},
+		needs:   []feature{codeFlow, exchanges},
 		run: func(p *probe) {
 			access := p.client().tokens().access
 			c := p.exchanger()
@@ -254,7 +254,7 @@ var exchangeCases = []Case{
 		ID: "exchange-client-authentication", Spec: "RFC 8693", Section: "2.1", Level: Must,
 		Request: "exchanges by a client with a wrong secret, and by one without the grant",
 		Want:    "invalid_client and unauthorized_client",
-		Needs:   []Feature{codeFlow, exchanges, lists("token_endpoint_auth_methods_supported", "client_secret_basic")},
+		needs:   []feature{codeFlow, exchanges, lists("token_endpoint_auth_methods_supported", "client_secret_basic")},
 		run: func(p *probe) {
 			subject := p.client().tokens()
 			c := p.exchanger(method("client_secret_basic"))
@@ -267,7 +267,7 @@ var exchangeCases = []Case{
 		ID: "exchange-bound-token", Spec: "RFC 9700", Section: "2.2.1", Level: Must,
 		Request: "somebody exchanges an access token that is bound to a key, without a proof of that key, and with another one",
 		Want:    "a refusal: what was stolen must not become a bearer token",
-		Needs:   []Feature{codeFlow, exchanges, proving},
+		needs:   []feature{codeFlow, exchanges, proving},
 		run: func(p *probe) {
 			holder := p.client()
 			holder.dpop = p.proofKey()

@@ -12,7 +12,7 @@ var exchangeActorCases = []Case{
 		ID: "exchange-delegation", Spec: "RFC 8693", Section: "4.1", Level: Must,
 		Request: "a token is exchanged with an actor's token beside it, and without one",
 		Want:    "an act claim that names the actor, and none",
-		Needs:   []Feature{codeFlow, exchanges, ownTokens},
+		needs:   []feature{codeFlow, exchanges, ownTokens},
 		run: func(p *probe) {
 			subject, actor := p.client().tokens(), p.client(servicing()).own()
 			c := p.exchanger()
@@ -38,7 +38,7 @@ var exchangeActorCases = []Case{
 		ID: "exchange-delegation-chain", Spec: "RFC 8693", Section: "4.1", Level: Should,
 		Request: "a token with an actor is exchanged with another actor, and then without one",
 		Want:    "the new actor in act, with the one before inside it; without one, the actors stay",
-		Needs:   []Feature{codeFlow, exchanges, ownTokens},
+		needs:   []feature{codeFlow, exchanges, ownTokens},
 		run: func(p *probe) {
 			subject := p.client().tokens()
 			first, second := p.client(servicing()).own(), p.client(servicing()).own()
@@ -62,7 +62,7 @@ var exchangeActorCases = []Case{
 		ID: "exchange-trusted-issuer", Spec: "RFC 8693", Section: "2.1", Level: Must,
 		Request: "the JWT of an issuer whom the server trusts is exchanged",
 		Want:    "an access token about its user",
-		Needs:   []Feature{exchanges},
+		needs:   []feature{exchanges},
 		run: func(p *probe) {
 			t := p.exchanger().exchanged(p.stranger(p.firstUser(), nil), set("subject_token_type", jwtTokenType))
 			t.wantAlive("an exchange")
@@ -75,7 +75,7 @@ var exchangeActorCases = []Case{
 		ID: "exchange-stranger-refused", Spec: "RFC 8693", Section: "2.2.2", Level: Must,
 		Request: "a JWT is exchanged that is unsigned, signed by somebody else, of an unknown issuer, expired, not for this server, or not valid yet",
 		Want:    "invalid_request",
-		Needs:   []Feature{exchanges},
+		needs:   []feature{exchanges},
 		run: func(p *probe) {
 			c, user := p.exchanger(), p.firstUser()
 			as := set("subject_token_type", jwtTokenType)
@@ -103,7 +103,7 @@ var exchangeActorCases = []Case{
 		ID: "exchange-may-act", Spec: "RFC 8693", Section: "4.4", Level: Should,
 		Request: "the subject's JWT says in may_act that somebody else alone may act, and another client exchanges it",
 		Want:    "a refusal",
-		Needs:   []Feature{exchanges},
+		needs:   []feature{exchanges},
 		run: func(p *probe) {
 			c, user := p.exchanger(), p.firstUser()
 			as := set("subject_token_type", jwtTokenType)

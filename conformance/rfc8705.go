@@ -86,7 +86,7 @@ var mutualTLSCases = []Case{
 		ID: "mtls-self-signed", Spec: "RFC 8705", Section: "2.2", Level: Must,
 		Request: "a client with self_signed_tls_client_auth presents the certificate that it has registered, another one, one that says the same, and none",
 		Want:    "the first authenticates it, and no other",
-		Needs:   []Feature{selfSigned},
+		needs:   []feature{selfSigned},
 		run: func(p *probe) {
 			c := p.byCertificate("self_signed_tls_client_auth")
 			c.identified().wantKnown("its certificate")
@@ -108,7 +108,7 @@ var mutualTLSCases = []Case{
 		ID: "mtls-authority", Spec: "RFC 8705", Section: "2.1", Level: Must,
 		Request: "a client with tls_client_auth presents its certificate, that of another client by the same authority, a self-signed one with its own subject, and none",
 		Want:    "the first authenticates it, and no other",
-		Needs:   []Feature{ofAuthority},
+		needs:   []feature{ofAuthority},
 		run: func(p *probe) {
 			c, other := p.byCertificate("tls_client_auth"), p.byCertificate("tls_client_auth")
 			c.identified().wantKnown("its certificate")
@@ -123,7 +123,7 @@ var mutualTLSCases = []Case{
 		ID: "mtls-client-of-another", Spec: "RFC 8705", Section: "2", Level: Must,
 		Request: "a client presents its certificate and names another client",
 		Want:    "invalid_client",
-		Needs:   []Feature{selfSigned},
+		needs:   []feature{selfSigned},
 		run: func(p *probe) {
 			c, other := p.byCertificate("self_signed_tls_client_auth"), p.byCertificate("self_signed_tls_client_auth")
 			c.identified().wantKnown("its certificate")
@@ -135,7 +135,7 @@ var mutualTLSCases = []Case{
 		ID: "mtls-header-forged", Spec: "RFC 8705", Section: "6.5", Level: Must,
 		Request: "a request without a certificate carries the client's in the headers in which proxies hand certificates on",
 		Want:    "invalid_client: anybody can send a header",
-		Needs:   []Feature{selfSigned},
+		needs:   []feature{selfSigned},
 		run: func(p *probe) {
 			c := p.byCertificate("self_signed_tls_client_auth")
 			c.identified().wantKnown("its certificate")
@@ -155,7 +155,7 @@ var mutualTLSCases = []Case{
 		ID: "mtls-aliases", Spec: "RFC 8705", Section: "5", Level: Must,
 		Request: "the endpoints of mtls_endpoint_aliases, with a certificate",
 		Want:    "https URLs, at which the endpoints of these names answer as elsewhere",
-		Needs:   []Feature{has("mtls_endpoint_aliases"), selfSigned},
+		needs:   []feature{has("mtls_endpoint_aliases"), selfSigned},
 		run: func(p *probe) {
 			aliases, _ := p.run.md["mtls_endpoint_aliases"].(map[string]any)
 			for name, value := range ordered(aliases) {
@@ -190,7 +190,7 @@ var boundCertificateCases = []Case{
 		ID: "mtls-bound", Spec: "RFC 8705", Section: "3.1", Level: Must,
 		Request: "tokens of a client that authenticates by certificate, and introspection of one",
 		Want:    "cnf with x5t#S256, the hash of the certificate",
-		Needs:   []Feature{selfSigned, certificateBound},
+		needs:   []feature{selfSigned, certificateBound},
 		run: func(p *probe) {
 			var wanted []wanting
 			if ownTokens(p.run) == "" {
@@ -214,7 +214,7 @@ var boundCertificateCases = []Case{
 		ID: "mtls-bound-wanted", Spec: "RFC 8705", Section: "3.4", Level: Must,
 		Request: "a client with tls_client_certificate_bound_access_tokens that authenticates otherwise asks with a certificate, and without",
 		Want:    "a token that is bound to the certificate, and none that is bound to nothing",
-		Needs:   []Feature{certificateBound},
+		needs:   []feature{certificateBound},
 		run: func(p *probe) {
 			wanted := []wanting{with("tls_client_certificate_bound_access_tokens", true)}
 			if ownTokens(p.run) == "" {
@@ -240,7 +240,7 @@ var boundCertificateCases = []Case{
 		ID: "mtls-bound-presented", Spec: "RFC 8705", Section: "3", Level: Must,
 		Request: "a token that is bound to a certificate at UserInfo: with that certificate, with another one, with none; and at a resource without",
 		Want:    "it opens with the first alone",
-		Needs:   []Feature{codeFlow, selfSigned, certificateBound, openID, has("userinfo_endpoint")},
+		needs:   []feature{codeFlow, selfSigned, certificateBound, openID, has("userinfo_endpoint")},
 		run: func(p *probe) {
 			c := p.bindingByCertificate()
 			scope := joined(p.scope(), "openid")
@@ -264,7 +264,7 @@ var boundCertificateCases = []Case{
 		ID: "mtls-bound-refresh", Spec: "RFC 8705", Section: "4", Level: Must,
 		Request: "a public client's refresh token, bound to a certificate, comes with another one, with none, and with that",
 		Want:    "tokens for the last alone",
-		Needs:   []Feature{codeFlow, certificateBound, publicClients, refreshing},
+		needs:   []feature{codeFlow, certificateBound, publicClients, refreshing},
 		run: func(p *probe) {
 			c := p.client(public(), with("tls_client_certificate_bound_access_tokens", true))
 			c.dpop = nil
@@ -289,7 +289,7 @@ var boundCertificateCases = []Case{
 		ID: "mtls-bound-renewed", Spec: "RFC 8705", Section: "7.1", Level: Should,
 		Request: "a confidential client registers a new certificate, and refreshes with that",
 		Want:    "tokens that are bound to the new certificate",
-		Needs:   []Feature{codeFlow, selfSigned, certificateBound, refreshing},
+		needs:   []feature{codeFlow, selfSigned, certificateBound, refreshing},
 		run: func(p *probe) {
 			if p.controls().ChangeClient == nil {
 				p.notTested("a client's registration has to be changed: see Controls.ChangeClient")

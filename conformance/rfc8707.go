@@ -10,7 +10,7 @@ var resourceIndicatorCases = []Case{
 		Request: "authorization requests name one resource, and then the other",
 		Want:    "access tokens for the one that was named, and for no other",
 		Attacks: []string{"P14"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			one, other := p.twoResources()
 			c := p.client()
@@ -23,7 +23,7 @@ var resourceIndicatorCases = []Case{
 		Request: "resource has a fragment, or an empty one",
 		Want:    "invalid_target",
 		Attacks: []string{"P14"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			one := p.resourceID()
 			c := p.client()
@@ -37,7 +37,7 @@ var resourceIndicatorCases = []Case{
 		Request: "resource is a relative reference, a host alone, or no URI",
 		Want:    "invalid_target",
 		Attacks: []string{"P14"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			one := p.resourceID()
 			c := p.client()
@@ -52,7 +52,7 @@ var resourceIndicatorCases = []Case{
 		Request: "resource is a URI that is nobody's here, or one that only begins or ends like one that is",
 		Want:    "invalid_target",
 		Attacks: []string{"P14"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			one := p.resourceID()
 			c := p.client()
@@ -68,7 +68,7 @@ var resourceIndicatorCases = []Case{
 		Request: "a token request names a resource other than the one of the authorization request",
 		Want:    "invalid_target, and no token for that resource",
 		Attacks: []string{"P15"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			one, other := p.twoResources()
 			c := p.client()
@@ -82,7 +82,7 @@ var resourceIndicatorCases = []Case{
 		Request: "two resources are authorized, and the token request names one of them",
 		Want:    "an access token for that one alone",
 		Attacks: []string{"P14"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			one, other := p.twoResources()
 			c := p.client()
@@ -95,7 +95,7 @@ var resourceIndicatorCases = []Case{
 		Request: "two resources are authorized, and refresh requests name the one and then the other",
 		Want:    "access tokens for the one that was named",
 		Attacks: []string{"P14"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			one, other := p.twoResources()
 			c := p.client()
@@ -111,7 +111,7 @@ var resourceIndicatorCases = []Case{
 		Request: "a refresh request names a resource that was not authorized",
 		Want:    "invalid_target",
 		Attacks: []string{"P14", "P15"},
-		Needs:   []Feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
 			one, other := p.twoResources()
 			c := p.client()
@@ -126,7 +126,7 @@ var resourceIndicatorCases = []Case{
 		Request: "a client asks for tokens of its own, for one resource, the other, and one that there is not",
 		Want:    "tokens for what was named, and invalid_target",
 		Attacks: []string{"P14"},
-		Needs:   []Feature{ownTokens},
+		needs:   []feature{ownTokens},
 		run: func(p *probe) {
 			one, other := p.twoResources()
 			c := p.client(servicing())
@@ -141,7 +141,7 @@ var resourceIndicatorCases = []Case{
 		Request: "an access token for one resource is presented to another",
 		Want:    "401 invalid_token; the token for the right one opens it",
 		Attacks: []string{"P14"},
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			one, other := p.twoResources()
 			if p.run.target.Resource == "" {

@@ -23,7 +23,7 @@ var jwtFormCases = []Case{
 		Request: "assertions with alg none, in all spellings, with and without a signature",
 		Want:    "invalid_client",
 		Attacks: []string{"E1"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("a good assertion")
@@ -40,7 +40,7 @@ var jwtFormCases = []Case{
 		Request: "assertions with alg HS256 whose secret is the client's public key, in each form that a server may have it in",
 		Want:    "invalid_client",
 		Attacks: []string{"E1"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			keys := []jose.JSONWebKey{}
 			for _, algorithm := range []string{"ES256", "RS256"} {
@@ -63,7 +63,7 @@ var jwtFormCases = []Case{
 		Request: "assertions whose header says another algorithm than that of their signature",
 		Want:    "invalid_client",
 		Attacks: []string{"E1"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("a good assertion")
@@ -82,7 +82,7 @@ var jwtFormCases = []Case{
 		Request: "assertions with ES256 signatures of zeros, of the order of the curve, and in ASN.1",
 		Want:    "invalid_client",
 		Attacks: []string{"E1"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed(with("jwks", &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.newKey("ES256")}}))
 			c.identified().wantKnown("a good assertion")
@@ -106,7 +106,7 @@ var jwtFormCases = []Case{
 		Request: "assertions with extensions in crit, in the JSON serialization, cut, lengthened, or with claims that are no JSON object, most of them signed by the right key",
 		Want:    "invalid_client, and never an error of the server",
 		Attacks: []string{"E10", "E12"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("a good assertion")
@@ -122,7 +122,7 @@ var jwtFormCases = []Case{
 		Request: "assertions with b64 false in their header, and b64 in crit",
 		Want:    "invalid_client: the option is not for JWTs",
 		Attacks: []string{"E12"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("a good assertion")
@@ -135,7 +135,7 @@ var jwtFormCases = []Case{
 		Request: "assertions with two iss, two aud or two exp, the first of which is right and the last wrong",
 		Want:    "invalid_client: either repeated claims are refused, or the last one counts",
 		Attacks: []string{"E12"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("a good assertion")
@@ -152,7 +152,7 @@ var jwtFormCases = []Case{
 		Request: "assertions signed by a key that they bring along: in jwk, in x5c, and at URLs in jku and x5u",
 		Want:    "invalid_client, and nobody asks at the URLs",
 		Attacks: []string{"E9"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("a good assertion")
@@ -195,7 +195,7 @@ var jwtFormCases = []Case{
 		ID: "jwt-of-another-type", Spec: "RFC 8725", Section: "3.11", Level: Should,
 		Request: "assertions that are typed as something else: an access token, a request object, a DPoP proof, a logout token",
 		Want:    "invalid_client for all of them, or for none: what typ says counts, or it does not, as in older kinds of JWTs",
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			for _, typ := range []string{"JWT", "jwt", "application/jwt"} {
@@ -224,7 +224,7 @@ var jwtFormCases = []Case{
 		Request: "assertions that cost much to read: with a header of 64 KiB, with claims of 64 KiB or ten thousand levels, encrypted and compressed, with a password to be hashed ten million times",
 		Want:    "a refusal within two seconds",
 		Attacks: []string{"E12"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			c := p.keyed()
 			c.identified().wantKnown("a good assertion")
@@ -260,7 +260,7 @@ var clientKeyCases = []Case{
 		ID: "client-keys-published", Spec: "OpenID Connect Core", Section: "10.1.1", Level: Should,
 		Request: "a client with a jwks_uri authenticates, changes its key there for another of another kid, and authenticates with that",
 		Want:    "both keys work when they are published: a key that is missing is looked for again, and one that is gone does not work for good",
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		alone:   true,
 		run: func(p *probe) {
 			set := func(key jose.JSONWebKey) http.Handler {
@@ -289,7 +289,7 @@ var clientKeyCases = []Case{
 		Request: "a thousand forged assertions, each with another kid, of a client with a jwks_uri",
 		Want:    "the keys are not fetched anew for each: whoever asks has proven nothing",
 		Attacks: []string{"E8"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		varies:  true,
 		run: func(p *probe) {
 			key := p.newKey("ES256")
@@ -326,7 +326,7 @@ var clientKeyCases = []Case{
 		Request: "a jwks_uri that redirects to the keys, one that sends without end, and one that does not answer",
 		Want:    "an answer within fifteen seconds each time, without the client being authenticated, and not more than a megabyte taken",
 		Attacks: []string{"E8", "S3", "S10"},
-		Needs:   []Feature{byKey},
+		needs:   []feature{byKey},
 		run: func(p *probe) {
 			key := p.newKey("ES256")
 			good := p.publish(document("application/json", p.text(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}})))

@@ -23,7 +23,7 @@ func (c claims) moment(name string) time.Time {
 	return time.Unix(int64(n), 0)
 }
 
-var jwtTokens = []Feature{codeFlow, has("jwks_uri")}
+var jwtTokens = []feature{codeFlow, has("jwks_uri")}
 
 // forgeries are access tokens that the server has not signed as they are.
 func (t *tokens) forgeries() map[string]string {
@@ -61,7 +61,7 @@ var accessTokenCases = []Case{
 		ID: "access-token-claims", Spec: "RFC 9068", Section: "2.2", Level: Must,
 		Request: "an access token of a user",
 		Want:    "typ at+jwt, a signature by a key at jwks_uri, and iss, exp, aud, sub, client_id, iat and jti, in agreement with the token response",
-		Needs:   jwtTokens,
+		needs:   jwtTokens,
 		run: func(p *probe) {
 			c := p.client()
 			t := c.tokens()
@@ -104,7 +104,7 @@ var accessTokenCases = []Case{
 		ID: "access-token-audience", Spec: "RFC 9068", Section: "3", Level: Must,
 		Request: "access tokens for the target's resource, and for another one",
 		Want:    "aud is the resource that was asked for; the token for the other one does not open this one (§4)",
-		Needs:   jwtTokens,
+		needs:   jwtTokens,
 		run: func(p *probe) {
 			one, other := p.run.target.ResourceIdentifier, p.run.target.OtherResource
 			if one == "" {
@@ -136,7 +136,7 @@ var accessTokenCases = []Case{
 		ID: "access-token-scope", Spec: "RFC 9068", Section: "2.2.3", Level: Must,
 		Request: "an access token for a scope that was asked for",
 		Want:    "scope is in it, and says what was granted",
-		Needs:   jwtTokens,
+		needs:   jwtTokens,
 		run: func(p *probe) {
 			scope := p.scope()
 			if scope == "" {
@@ -152,7 +152,7 @@ var accessTokenCases = []Case{
 		ID: "access-token-unique", Spec: "RFC 9068", Section: "2.2", Level: Must,
 		Request: "a token and the one after a refresh, half a minute later where the clock can be moved",
 		Want:    "another jti, a new iat and exp; the same sub, client_id and, where there is one, auth_time, acr and amr (§2.2.1)",
-		Needs:   append([]Feature{refreshing}, jwtTokens...),
+		needs:   append([]feature{refreshing}, jwtTokens...),
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()
@@ -183,7 +183,7 @@ var accessTokenCases = []Case{
 		ID: "access-token-of-client", Spec: "RFC 9068", Section: "2.2", Level: Must,
 		Request: "two access tokens of a client's own",
 		Want:    "sub is something that stands for the client, the same in both, and no user's; the jtis differ",
-		Needs:   append([]Feature{ownTokens}, jwtTokens...),
+		needs:   append([]feature{ownTokens}, jwtTokens...),
 		run: func(p *probe) {
 			c := p.client(servicing())
 			_, first := c.own().inside()
@@ -207,7 +207,7 @@ var accessTokenCases = []Case{
 		ID: "access-token-authentication", Spec: "RFC 9068", Section: "2.2.1", Level: Should,
 		Request: "an access token of a user who has just signed in",
 		Want:    "auth_time is now, and not after iat, where there is one",
-		Needs:   jwtTokens,
+		needs:   jwtTokens,
 		run: func(p *probe) {
 			_, body := p.client().tokens().inside()
 			if body["auth_time"] == nil {
@@ -224,7 +224,7 @@ var accessTokenCases = []Case{
 		Request: "access tokens with changed claims, without a signature, by a stranger's key, and by a MAC with the server's public key, at resources",
 		Want:    "401",
 		Attacks: []string{"E19"},
-		Needs:   jwtTokens,
+		needs:   jwtTokens,
 		run: func(p *probe) {
 			edits := []edit{}
 			if openID(p.run) == "" && p.scope() != "openid" {
@@ -246,7 +246,7 @@ var accessTokenCases = []Case{
 		Request: "forged access tokens, at introspection",
 		Want:    "active false, and nothing else",
 		Attacks: []string{"E19", "G6"},
-		Needs:   append([]Feature{introspecting}, jwtTokens...),
+		needs:   append([]feature{introspecting}, jwtTokens...),
 		run: func(p *probe) {
 			c := p.client()
 			t := c.tokens()
@@ -266,7 +266,7 @@ var accessTokenCases = []Case{
 		Request: "an ID token as an access token: at resources, at UserInfo and at introspection",
 		Want:    "it is none: a refusal, and active false or an error",
 		Attacks: []string{"E19"},
-		Needs:   append([]Feature{openID}, jwtTokens...),
+		needs:   append([]feature{openID}, jwtTokens...),
 		run: func(p *probe) {
 			c := p.client()
 			scope := joined(p.scope(), "openid")
@@ -296,7 +296,7 @@ var accessTokenCases = []Case{
 		Request: "the keys at jwks_uri",
 		Want:    "public keys alone, each of 2048 bits if it is RSA, with different kids, and none symmetric",
 		Attacks: []string{"L9"},
-		Needs:   []Feature{has("jwks_uri")},
+		needs:   []feature{has("jwks_uri")},
 		run: func(p *probe) {
 			x := p.get(p.endpoint("jwks_uri")).wantJSON()
 			list, _ := x.member["keys"].([]any)

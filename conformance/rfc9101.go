@@ -81,7 +81,7 @@ func (c *client) signedAsk(changes claims) *outcome {
 var (
 	byValue       = is("request_parameter_supported")
 	objectErrors  = []string{"invalid_request_object", "invalid_request", "unauthorized_client", "invalid_client"}
-	objectClaimed = []Feature{codeFlow, byValue}
+	objectClaimed = []feature{codeFlow, byValue}
 )
 
 // RFC 9101: authorization requests in signed request objects.
@@ -90,7 +90,7 @@ var requestObjectCases = []Case{
 		ID: "request-object-good", Spec: "RFC 9101", Section: "5.1", Level: Must,
 		Request: "a request whose parameters stand in a signed request object alone, but for those that OpenID Connect wants beside it",
 		Want:    "a code, with the state that is in the object",
-		Needs:   objectClaimed,
+		needs:   objectClaimed,
 		run: func(p *probe) {
 			o := p.signer().signedAsk(nil).wantCode()
 			if o.params.Get("state") != o.a.params.Get("state") {
@@ -103,7 +103,7 @@ var requestObjectCases = []Case{
 		ID: "request-object-alone-counts", Spec: "RFC 9101", Section: "6.3", Level: Must,
 		Request: "a request object beside which stand another state, redirect URI, challenge and scope",
 		Want:    "what is in the object counts, and not what is outside",
-		Needs:   objectClaimed,
+		needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer()
 			object := func(params url.Values) string { return c.requestObject(params, nil) }
@@ -127,7 +127,7 @@ var requestObjectCases = []Case{
 		ID: "request-object-nothing-added", Spec: "RFC 9101", Section: "6.3", Level: Must,
 		Request: "a request object without a state, beside which stands one, at a server that takes request objects alone",
 		Want:    "the state, which was not signed, does not come back",
-		Needs:   objectClaimed,
+		needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer()
 			if !c.askAlone().Has("code") {
@@ -149,7 +149,7 @@ var requestObjectCases = []Case{
 		Request: "request objects with alg none, of a client that is registered to sign them",
 		Want:    "invalid_request_object",
 		Attacks: []string{"E13"},
-		Needs:   objectClaimed,
+		needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer()
 			c.signedAsk(nil).wantCode()
@@ -167,7 +167,7 @@ var requestObjectCases = []Case{
 		Request: "request objects signed by a stranger's key, by that of another client, by a key that they bring along, by a MAC with the public key, and malformed ones",
 		Want:    "invalid_request_object",
 		Attacks: []string{"E9", "E10", "E12"},
-		Needs:   objectClaimed,
+		needs:   objectClaimed,
 		run: func(p *probe) {
 			c, other := p.signer(), p.signer()
 			c.signedAsk(nil).wantCode()
@@ -199,7 +199,7 @@ var requestObjectCases = []Case{
 		Request: "request objects for another server",
 		Want:    "invalid_request_object",
 		Attacks: []string{"E15"},
-		Needs:   objectClaimed,
+		needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer()
 			c.signedAsk(nil).wantCode()
@@ -212,7 +212,7 @@ var requestObjectCases = []Case{
 		Request: "request objects of which iss is another client, or the server itself, signed by the client",
 		Want:    "invalid_request_object",
 		Attacks: []string{"E15"},
-		Needs:   objectClaimed,
+		needs:   objectClaimed,
 		run: func(p *probe) {
 			c, other := p.signer(), p.signer()
 			c.signedAsk(nil).wantCode()
@@ -225,7 +225,7 @@ var requestObjectCases = []Case{
 		Request: "request objects whose client_id is that of another client, or missing where the server takes request objects alone",
 		Want:    "a refusal: it has to be that of the request",
 		Attacks: []string{"E15"},
-		Needs:   objectClaimed,
+		needs:   objectClaimed,
 		run: func(p *probe) {
 			c, other := p.signer(), p.signer()
 			c.signedAsk(nil).wantCode()
@@ -241,7 +241,7 @@ var requestObjectCases = []Case{
 		Request: "request objects that have expired, or are not good yet",
 		Want:    "invalid_request_object, not an error of the server",
 		Attacks: []string{"E16"},
-		Needs:   objectClaimed,
+		needs:   objectClaimed,
 		run: func(p *probe) {
 			c, now := p.signer(), p.now()
 			c.signedAsk(nil).wantCode()
@@ -254,7 +254,7 @@ var requestObjectCases = []Case{
 		ID: "request-object-nested", Spec: "RFC 9101", Section: "4", Level: Must,
 		Request: "request objects that hold another one, or a request_uri",
 		Want:    "a refusal",
-		Needs:   objectClaimed,
+		needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer()
 			c.signedAsk(nil).wantCode()
@@ -267,7 +267,7 @@ var requestObjectCases = []Case{
 		ID: "request-object-and-uri", Spec: "RFC 9101", Section: "5", Level: Must,
 		Request: "a request with a request object and a request_uri as well",
 		Want:    "a refusal",
-		Needs:   append([]Feature{frontRequests}, objectClaimed...),
+		needs:   append([]feature{frontRequests}, objectClaimed...),
 		run: func(p *probe) {
 			c := p.signer()
 			c.signedAsk(nil).wantCode()
@@ -278,7 +278,7 @@ var requestObjectCases = []Case{
 		ID: "request-object-of-another-type", Spec: "RFC 9101", Section: "10.8", Level: Should,
 		Request: "a request object comes as an assertion; and request objects that are typed as something else",
 		Want:    "a refusal of the first; of the others, of all or of none, for not every server asks for their type",
-		Needs:   objectClaimed,
+		needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer()
 			c.signedAsk(nil).wantCode()
@@ -308,7 +308,7 @@ var requestObjectCases = []Case{
 		ID: "request-object-algorithm-registered", Spec: "RFC 9101", Section: "6.2", Level: Must,
 		Request: "a client whose request_object_signing_alg is ES256 signs with its RSA key",
 		Want:    "invalid_request_object",
-		Needs:   append([]Feature{lists("request_object_signing_alg_values_supported", "ES256"), lists("request_object_signing_alg_values_supported", "PS256")}, objectClaimed...),
+		needs:   append([]feature{lists("request_object_signing_alg_values_supported", "ES256"), lists("request_object_signing_alg_values_supported", "PS256")}, objectClaimed...),
 		run: func(p *probe) {
 			both := &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.newKey("ES256"), p.newKey("PS256")}}
 			c := p.signer(with("jwks", both), with("request_object_signing_alg", "ES256"))
@@ -320,7 +320,7 @@ var requestObjectCases = []Case{
 		ID: "request-object-required", Spec: "RFC 9101", Section: "10.5", Level: Must,
 		Request: "a client with require_signed_request_object, or a server that says so of all, gets a request without one",
 		Want:    "a refusal",
-		Needs:   objectClaimed,
+		needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer(with("require_signed_request_object", true))
 			c.signedAsk(nil).wantCode()
@@ -333,7 +333,7 @@ var requestObjectCases = []Case{
 		ID: "request-object-as-it-was-signed", Spec: "RFC 9101", Section: "6.3", Level: Must,
 		Request: "a request object with an unregistered redirect URI, and one whose challenge method is plain",
 		Want:    "what is signed is judged like any other request",
-		Needs:   objectClaimed,
+		needs:   objectClaimed,
 		run: func(p *probe) {
 			c := p.signer()
 			c.signedAsk(nil).wantCode()

@@ -20,7 +20,7 @@ func (a *authorization) at(address string) *outcome {
 
 const requestObjectMedia = "application/oauth-authz-req+jwt"
 
-var referenced = []Feature{codeFlow, frontRequests, is("request_uri_parameter_supported")}
+var referenced = []feature{codeFlow, frontRequests, is("request_uri_parameter_supported")}
 
 // RFC 9101 §5.2: request objects by reference.
 var requestURICases = []Case{
@@ -28,7 +28,7 @@ var requestURICases = []Case{
 		ID: "request-uri-good", Spec: "RFC 9101", Section: "5.2", Level: Must,
 		Request: "a request that refers to a request object which the client publishes at a URL that it has registered",
 		Want:    "a code",
-		Needs:   referenced,
+		needs:   referenced,
 		run: func(p *probe) {
 			c, at := p.referring(http.NotFoundHandler())
 			a := c.request()
@@ -42,7 +42,7 @@ var requestURICases = []Case{
 		Request: "a good request object at a URL that the client has not registered, and at one that begins like one that it has",
 		Want:    "a refusal, and nobody fetches it",
 		Attacks: []string{"E18"},
-		Needs:   append([]Feature{is("require_request_uri_registration")}, referenced...),
+		needs:   append([]feature{is("require_request_uri_registration")}, referenced...),
 		run: func(p *probe) {
 			c, at := p.referring(http.NotFoundHandler())
 			a := c.request()
@@ -65,7 +65,7 @@ var requestURICases = []Case{
 		ID: "request-uri-of-another", Spec: "RFC 9101", Section: "6.3", Level: Must,
 		Request: "at the client's URL is the request object of another client, one with a wrong signature, none, and a page",
 		Want:    "a refusal each time",
-		Needs:   referenced,
+		needs:   referenced,
 		run: func(p *probe) {
 			c, at := p.referring(http.NotFoundHandler())
 			other := p.signer()
@@ -95,7 +95,7 @@ var requestURICases = []Case{
 		Request: "request_uris that redirect to a good one, that send without end, and that do not answer",
 		Want:    "an answer within fifteen seconds each time, without a code, and not more than a megabyte taken",
 		Attacks: []string{"E18"},
-		Needs:   referenced,
+		needs:   referenced,
 		run: func(p *probe) {
 			c, at := p.referring(http.NotFoundHandler())
 			a := c.request()

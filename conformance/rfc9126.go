@@ -15,7 +15,7 @@ var pushedCases = []Case{
 		ID: "par-good", Spec: "RFC 9126", Section: "2.2", Level: Must,
 		Request: "a client pushes a request, and sends the browser with what it gets",
 		Want:    "201 with request_uri and a positive expires_in, in JSON that nobody keeps; then a code",
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			c := p.client()
 			a := c.request()
@@ -33,7 +33,7 @@ var pushedCases = []Case{
 		ID: "par-lifetime", Spec: "RFC 9126", Section: "2.2", Level: Should,
 		Request: "a client pushes a request",
 		Want:    "expires_in from 5 to 600 seconds",
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			c := p.client()
 			x := c.push(c.request().pushable()).wantStatus(http.StatusCreated)
@@ -46,7 +46,7 @@ var pushedCases = []Case{
 		ID: "par-reference-random", Spec: "RFC 9126", Section: "2.2", Level: Must,
 		Request: "the same request is pushed eight times",
 		Want:    "eight different request_uris, each with 128 random bits by its length and letters",
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			c := p.client()
 			seen := map[string]bool{}
@@ -66,7 +66,7 @@ var pushedCases = []Case{
 		ID: "par-expires", Spec: "RFC 9126", Section: "2.2", Level: Must,
 		Request: "a request_uri is used a second after its expires_in",
 		Want:    "a refusal, without a redirect to the client's URI",
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.client()
@@ -84,7 +84,7 @@ var pushedCases = []Case{
 		Request: "a confidential client pushes without its credentials, and with wrong ones",
 		Want:    "invalid_client, and no request_uri",
 		Attacks: []string{"P1"},
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			c := p.client()
 			if c.way() == "none" {
@@ -103,7 +103,7 @@ var pushedCases = []Case{
 		Request: "GET, PUT and DELETE at the endpoint",
 		Want:    "405",
 		Attacks: []string{"P1"},
-		Needs:   []Feature{pushing},
+		needs:   []feature{pushing},
 		run: func(p *probe) {
 			for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
 				p.send(method, p.endpoint(pushEndpoint), nil).answered().wantStatus(http.StatusMethodNotAllowed)
@@ -115,7 +115,7 @@ var pushedCases = []Case{
 		Request: "a pushed request that holds a request_uri, such as that of one that was pushed before",
 		Want:    "an error",
 		Attacks: []string{"P2"},
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			c := p.client()
 			a, uri := c.pushed()
@@ -131,7 +131,7 @@ var pushedCases = []Case{
 		Request: "a request_uri that has led to a code is used again, in the same browser and in another",
 		Want:    "a refusal",
 		Attacks: []string{"P3"},
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			a, uri := p.client().pushed()
 			b := p.browser()
@@ -150,7 +150,7 @@ var pushedCases = []Case{
 		Request: "eight browsers answer one pushed request at the same time",
 		Want:    "one code",
 		Attacks: []string{"P3"},
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		varies:  true,
 		run: func(p *probe) {
 			a, uri := p.client().pushed()
@@ -170,7 +170,7 @@ var pushedCases = []Case{
 		Request: "the browser opens the URL of a pushed request three times before the user has signed in",
 		Want:    "the user can still answer it: looking at it uses nothing up",
 		Attacks: []string{"P3"},
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			c := p.client()
 			a, uri := c.pushed()
@@ -186,7 +186,7 @@ var pushedCases = []Case{
 		Request: "another client_id stands beside the request_uri, or none",
 		Want:    "no code for anybody",
 		Attacks: []string{"P4"},
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			c, other := p.client(), p.client()
 			a, uri := c.pushed()
@@ -201,7 +201,7 @@ var pushedCases = []Case{
 		ID: "par-reference-unknown", Spec: "RFC 9126", Section: "4", Level: Must,
 		Request: "request_uris that nobody has made: a changed one, an invented one, an empty one",
 		Want:    "an error page, without a redirect",
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			c := p.client()
 			a, uri := c.pushed()
@@ -216,7 +216,7 @@ var pushedCases = []Case{
 		Request: "another redirect_uri, state, scope, challenge and response_mode stand beside the request_uri in the URL",
 		Want:    "what was pushed counts",
 		Attacks: []string{"P6"},
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			c, b := p.client(), p.browser()
 			a, uri := c.pushed()
@@ -241,7 +241,7 @@ var pushedCases = []Case{
 		ID: "par-judged-at-once", Spec: "RFC 9126", Section: "2.1", Level: Must,
 		Request: "pushed requests with an unregistered redirect URI, a scope or a response type that there is not, and a challenge method that is not offered",
 		Want:    "each is refused when it is pushed, in JSON, with the error of the authorization endpoint; a scope may be ignored",
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			c := p.client()
 			c.pushed()
@@ -271,7 +271,7 @@ var pushedCases = []Case{
 		Request: "a request is pushed with the client's credentials in the URL, and with all of its parameters there",
 		Want:    "a refusal",
 		Attacks: []string{"P8", "D9"},
-		Needs:   []Feature{codeFlow, pushing},
+		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			c := p.client()
 			c.pushed()
@@ -288,7 +288,7 @@ var pushedCases = []Case{
 		ID: "par-assertion-audience", Spec: "RFC 9126", Section: "2", Level: Must,
 		Request: "requests are pushed with assertions whose aud is the issuer and, of servers that take it at the token endpoint, the URL of that, and of the endpoint itself",
 		Want:    "all of them are taken: they all mean this server",
-		Needs:   []Feature{codeFlow, pushing, byKey},
+		needs:   []feature{codeFlow, pushing, byKey},
 		run: func(p *probe) {
 			c := p.client(method("private_key_jwt"))
 			c.pushed()
@@ -308,7 +308,7 @@ var pushedCases = []Case{
 		Request: "a client with require_pushed_authorization_requests sends a browser with the parameters in the URL",
 		Want:    "a refusal",
 		Attacks: []string{"P9"},
-		Needs:   []Feature{codeFlow, pushing, frontRequests},
+		needs:   []feature{codeFlow, pushing, frontRequests},
 		run: func(p *probe) {
 			c := p.client(with("require_pushed_authorization_requests", true))
 			a, uri := c.pushed()
@@ -322,7 +322,7 @@ var pushedCases = []Case{
 		Request: "where require_pushed_authorization_requests is true, a browser comes with the parameters in the URL, and with a signed request object there",
 		Want:    "a refusal",
 		Attacks: []string{"P9"},
-		Needs:   []Feature{codeFlow, pushing, is("require_pushed_authorization_requests")},
+		needs:   []feature{codeFlow, pushing, is("require_pushed_authorization_requests")},
 		run: func(p *probe) {
 			c := p.client()
 			c.authorize()
@@ -338,7 +338,7 @@ var pushedCases = []Case{
 		ID: "par-request-object", Spec: "RFC 9126", Section: "3", Level: Must,
 		Request: "a signed request object is pushed by its client, and by another one",
 		Want:    "the first leads to a code, the other is refused",
-		Needs:   []Feature{codeFlow, pushing, byValue},
+		needs:   []feature{codeFlow, pushing, byValue},
 		run: func(p *probe) {
 			c, other := p.signer(), p.signer()
 			a := c.request()

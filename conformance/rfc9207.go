@@ -7,7 +7,7 @@ import (
 )
 
 // answersWithIssuer is what the cases about RFC 9207 need.
-var answersWithIssuer = []Feature{codeFlow, is("authorization_response_iss_parameter_supported")}
+var answersWithIssuer = []feature{codeFlow, is("authorization_response_iss_parameter_supported")}
 
 // RFC 9207: the issuer in authorization responses, against mix-up (RFC 9700 §4.4).
 var issuerCases = []Case{
@@ -16,7 +16,7 @@ var issuerCases = []Case{
 		Request: "an authorization request that succeeds",
 		Want:    "iss in the response, the issuer of the metadata to the letter",
 		Attacks: []string{"O3"},
-		Needs:   answersWithIssuer,
+		needs:   answersWithIssuer,
 		run:     func(p *probe) { p.client().authorize().wantIssuer() },
 	},
 	{
@@ -24,7 +24,7 @@ var issuerCases = []Case{
 		Request: "authorization requests that are refused: for the response type, the challenge, the scope, or because nobody is signed in and nobody may be asked",
 		Want:    "iss in each response",
 		Attacks: []string{"O3"},
-		Needs:   answersWithIssuer,
+		needs:   answersWithIssuer,
 		run: func(p *probe) {
 			c, told := p.client(), 0
 			for _, e := range []edit{set("response_type", "kode"), set("code_challenge", "short"), set("scope", p.name("unknown")), set("prompt", "none")} {
@@ -43,7 +43,7 @@ var issuerCases = []Case{
 		Request: "an authorization request that the user denies",
 		Want:    "iss in the response, beside access_denied",
 		Attacks: []string{"U10"},
-		Needs:   answersWithIssuer,
+		needs:   answersWithIssuer,
 		run: func(p *probe) {
 			o := p.client().request().in(p.browser(), Deny)
 			o.canDeny()
@@ -54,7 +54,7 @@ var issuerCases = []Case{
 		ID: "iss-in-form-post", Spec: "RFC 9207", Section: "2", Level: Must,
 		Request: "authorization requests with the response mode form_post, one that succeeds and one that is refused",
 		Want:    "iss in the form",
-		Needs:   append(answersWithIssuer[:len(answersWithIssuer):len(answersWithIssuer)], lists("response_modes_supported", "form_post")),
+		needs:   append(answersWithIssuer[:len(answersWithIssuer):len(answersWithIssuer)], lists("response_modes_supported", "form_post")),
 		run: func(p *probe) {
 			c := p.client()
 			c.postedTo(p, Allow).wantCode().wantIssuer()
@@ -67,7 +67,7 @@ var issuerCases = []Case{
 		ID: "iss-in-fragment", Spec: "RFC 9207", Section: "4", Level: Must,
 		Request: "a request for a response type with tokens",
 		Want:    "iss beside them, or, as §4 leaves it, in the ID token",
-		Needs:   append(answersWithIssuer[:len(answersWithIssuer):len(answersWithIssuer)], openID),
+		needs:   append(answersWithIssuer[:len(answersWithIssuer):len(answersWithIssuer)], openID),
 		run: func(p *probe) {
 			p.eachTokenResponse(func(c *client, ask []edit) {
 				o := c.try(ask...)
@@ -88,7 +88,7 @@ var issuerCases = []Case{
 		ID: "iss-said-in-metadata", Spec: "RFC 9207", Section: "2.3", Level: Must,
 		Request: "an authorization request that succeeds, at a server with metadata",
 		Want:    "where there is an iss in the response, the metadata says so",
-		Needs:   []Feature{codeFlow, published},
+		needs:   []feature{codeFlow, published},
 		run: func(p *probe) {
 			o := p.client().authorize()
 			if o.params.Has("iss") && o.signed == "" && !p.run.md.is("authorization_response_iss_parameter_supported") {
@@ -100,7 +100,7 @@ var issuerCases = []Case{
 		ID: "iss-offered", Spec: "RFC 9700", Section: "2.1", Level: Should,
 		Request: "an authorization request that succeeds",
 		Want:    "an iss in the response, or in an ID token or a signed response beside the code, by which a client of several servers knows which one has answered",
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			o := p.client().authorize()
 			if !o.params.Has("iss") && !o.params.Has("id_token") && o.signed == "" {
@@ -112,7 +112,7 @@ var issuerCases = []Case{
 		ID: "iss-once", Spec: "RFC 9207", Section: "2", Level: Must,
 		Request: "an authorization request that brings an iss of its own",
 		Want:    "the server's iss in the response, once, and not that one",
-		Needs:   append(answersWithIssuer[:len(answersWithIssuer):len(answersWithIssuer)], frontRequests),
+		needs:   append(answersWithIssuer[:len(answersWithIssuer):len(answersWithIssuer)], frontRequests),
 		run: func(p *probe) {
 			o := p.client().authorize(func(v url.Values) { v.Set("iss", "https://"+foreign) })
 			if all := o.params["iss"]; len(all) != 1 {

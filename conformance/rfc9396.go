@@ -16,7 +16,7 @@ var richRequestCases = []Case{
 		ID: "rar-granted", Spec: "RFC 9396", Section: "7", Level: Must,
 		Request: "an authorization request with authorization_details that the user allows",
 		Want:    "authorization_details in the token response, as granted",
-		Needs:   []Feature{codeFlow, richRequests},
+		needs:   []feature{codeFlow, richRequests},
 		run: func(p *probe) {
 			one, other := p.twoDetails()
 			p.richClient().tokens(details(one)).wantDetails(one)
@@ -27,7 +27,7 @@ var richRequestCases = []Case{
 		ID: "rar-unknown-type-refused", Spec: "RFC 9396", Section: "5", Level: Must,
 		Request: "authorization_details of a type that is not supported, alone and beside one that is",
 		Want:    "invalid_authorization_details",
-		Needs:   []Feature{codeFlow, richRequests},
+		needs:   []feature{codeFlow, richRequests},
 		run: func(p *probe) {
 			one, _ := p.twoDetails()
 			c := p.richClient()
@@ -40,7 +40,7 @@ var richRequestCases = []Case{
 		ID: "rar-malformed-refused", Spec: "RFC 9396", Section: "5", Level: Must,
 		Request: "authorization_details are no JSON, an object instead of an array, or objects without a type or with one that is no string",
 		Want:    "invalid_authorization_details",
-		Needs:   []Feature{codeFlow, richRequests},
+		needs:   []feature{codeFlow, richRequests},
 		run: func(p *probe) {
 			one, _ := p.twoDetails()
 			c := p.richClient()
@@ -54,7 +54,7 @@ var richRequestCases = []Case{
 		ID: "rar-repeated-member-refused", Spec: "RFC 9396", Section: "5", Level: Should,
 		Request: "an object of authorization_details has its type twice, the second time another one",
 		Want:    "a refusal: two readers could take it for two things",
-		Needs:   []Feature{codeFlow, richRequests},
+		needs:   []feature{codeFlow, richRequests},
 		run: func(p *probe) {
 			one, _ := p.twoDetails()
 			c := p.richClient()
@@ -67,7 +67,7 @@ var richRequestCases = []Case{
 		ID: "rar-token-request-not-widened", Spec: "RFC 9396", Section: "6", Level: Must,
 		Request: "a token request has authorization_details other than those of the authorization request",
 		Want:    "a refusal, or what was granted: never the others",
-		Needs:   []Feature{codeFlow, richRequests},
+		needs:   []feature{codeFlow, richRequests},
 		run: func(p *probe) {
 			one, other := p.twoDetails()
 			c := p.richClient()
@@ -91,7 +91,7 @@ var richRequestCases = []Case{
 		ID: "rar-token-request-narrowed", Spec: "RFC 9396", Section: "6", Level: Must,
 		Request: "two objects are granted, and the token request has one of them",
 		Want:    "a token for that one alone",
-		Needs:   []Feature{codeFlow, richRequests},
+		needs:   []feature{codeFlow, richRequests},
 		run: func(p *probe) {
 			one, other := p.twoDetails()
 			p.richClient().authorize(details(one, other)).tokens(details(other)).wantDetails(other)
@@ -101,7 +101,7 @@ var richRequestCases = []Case{
 		ID: "rar-refresh-not-widened", Spec: "RFC 9396", Section: "6", Level: Must,
 		Request: "refresh requests have none, the same, and other authorization_details than were granted",
 		Want:    "what was granted, twice, and then nothing more than that",
-		Needs:   []Feature{codeFlow, richRequests, refreshing},
+		needs:   []feature{codeFlow, richRequests, refreshing},
 		run: func(p *probe) {
 			one, other := p.twoDetails()
 			c := p.richClient()
@@ -120,7 +120,7 @@ var richRequestCases = []Case{
 		ID: "rar-introspection", Spec: "RFC 9396", Section: "9.2", Level: Must,
 		Request: "a token with authorization_details is introspected",
 		Want:    "authorization_details in the answer, or in the JWT itself",
-		Needs:   []Feature{codeFlow, richRequests},
+		needs:   []feature{codeFlow, richRequests},
 		run: func(p *probe) {
 			one, _ := p.twoDetails()
 			t := p.richClient().tokens(details(one))

@@ -84,7 +84,7 @@ var proofCases = []Case{
 		Request: "a token request with a good proof",
 		Want:    "token_type DPoP, and a token whose confirmation is the key's thumbprint",
 		Attacks: []string{"P13"},
-		Needs:   []Feature{proving},
+		needs:   []feature{proving},
 		run: func(p *probe) {
 			c := p.prover()
 			t := c.wantProven(c.token(c.form()), "a good proof")
@@ -98,7 +98,7 @@ var proofCases = []Case{
 		Request: "proofs with each algorithm of dpop_signing_alg_values_supported",
 		Want:    "tokens that are bound to the key; and no algorithm listed that is symmetric, or none",
 		Attacks: []string{"O1"},
-		Needs:   []Feature{proving},
+		needs:   []feature{proving},
 		run: func(p *probe) {
 			c := p.prover()
 			for _, algorithm := range p.run.md.list("dpop_signing_alg_values_supported") {
@@ -122,7 +122,7 @@ var proofCases = []Case{
 		Request: "proofs that are unsigned, signed by a MAC or by another key than their own, of another type, without a key, with a private one, cut, lengthened, or no JWT at all",
 		Want:    "invalid_dpop_proof",
 		Attacks: []string{"P10"},
-		Needs:   []Feature{proving},
+		needs:   []feature{proving},
 		run: func(p *probe) {
 			c := p.prover()
 			c.wantProven(c.token(c.form()), "a good proof")
@@ -162,7 +162,7 @@ var proofCases = []Case{
 		Request: "proofs for another method or URL, and proofs that lack jti, htm, htu or iat",
 		Want:    "invalid_dpop_proof",
 		Attacks: []string{"P10"},
-		Needs:   []Feature{proving},
+		needs:   []feature{proving},
 		run: func(p *probe) {
 			c := p.prover()
 			c.wantProven(c.token(c.form()), "a good proof")
@@ -192,7 +192,7 @@ var proofCases = []Case{
 		Request: "proofs made an hour ago, and to be made in an hour, where no nonce tells the time",
 		Want:    "invalid_dpop_proof",
 		Attacks: []string{"P10"},
-		Needs:   []Feature{proving},
+		needs:   []feature{proving},
 		run: func(p *probe) {
 			c := p.prover()
 			c.wantProven(c.token(c.form()), "a good proof")
@@ -210,7 +210,7 @@ var proofCases = []Case{
 		Request: "a request with two DPoP headers, both good",
 		Want:    "invalid_dpop_proof",
 		Attacks: []string{"P10"},
-		Needs:   []Feature{proving},
+		needs:   []feature{proving},
 		run: func(p *probe) {
 			c := p.prover()
 			c.wantProven(c.token(c.form()), "a good proof")
@@ -227,7 +227,7 @@ var proofCases = []Case{
 		ID: "dpop-htu-compared", Spec: "RFC 9449", Section: "4.3", Level: Should,
 		Request: "proofs whose htu has a query and a fragment, or the scheme and the host in capitals",
 		Want:    "they are good: these do not count",
-		Needs:   []Feature{proving},
+		needs:   []feature{proving},
 		run: func(p *probe) {
 			c := p.prover()
 			c.wantProven(c.token(c.form()), "a good proof")
@@ -247,7 +247,7 @@ var proofCases = []Case{
 		Request: "a proof that was used comes again, and 16 times at once",
 		Want:    "a refusal of all but the first",
 		Attacks: []string{"P10"},
-		Needs:   []Feature{proving},
+		needs:   []feature{proving},
 		varies:  true,
 		run: func(p *probe) {
 			c := p.prover()
@@ -280,7 +280,7 @@ var proofCases = []Case{
 		ID: "dpop-not-used-up-by-others", Spec: "RFC 9449", Section: "11.1", Level: Should,
 		Request: "two keys make proofs of the same jti",
 		Want:    "both are good: nobody can use up the proofs of others",
-		Needs:   []Feature{proving},
+		needs:   []feature{proving},
 		run: func(p *probe) {
 			c, other := p.prover(), p.prover()
 			c.wantProven(c.token(c.form()), "a good proof")
@@ -294,7 +294,7 @@ var proofCases = []Case{
 		ID: "dpop-required", Spec: "RFC 9449", Section: "5.2", Level: Must,
 		Request: "a client with dpop_bound_access_tokens sends no proof",
 		Want:    "a refusal",
-		Needs:   []Feature{proving},
+		needs:   []feature{proving},
 		run: func(p *probe) {
 			wanted := []wanting{with("dpop_bound_access_tokens", true)}
 			if ownTokens(p.run) == "" {

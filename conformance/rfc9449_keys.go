@@ -32,7 +32,7 @@ var proofKeyCases = []Case{
 		Request: "a code whose request had dpop_jkt is redeemed with a proof by another key, without a proof, and with one by that key",
 		Want:    "tokens for the last alone",
 		Attacks: []string{"P10"},
-		Needs:   []Feature{codeFlow, proving},
+		needs:   []feature{codeFlow, proving},
 		run: func(p *probe) {
 			c := p.prover(with("client_name", "Conformance, with a key"))
 			key := c.dpop
@@ -49,7 +49,7 @@ var proofKeyCases = []Case{
 		Request: "a request is pushed with a proof, and the code redeemed with a proof by another key, and by the same",
 		Want:    "tokens for the last alone",
 		Attacks: []string{"P10"},
-		Needs:   []Feature{codeFlow, proving, pushing},
+		needs:   []feature{codeFlow, proving, pushing},
 		run: func(p *probe) {
 			c := p.prover(with("client_name", "Conformance, with a key"))
 			a, uri := c.pushed()
@@ -64,7 +64,7 @@ var proofKeyCases = []Case{
 		Request: "requests are pushed with a proof for another URL, with one by another key than dpop_jkt names, and with one that was used",
 		Want:    "they are refused",
 		Attacks: []string{"P10"},
-		Needs:   []Feature{codeFlow, proving, pushing},
+		needs:   []feature{codeFlow, proving, pushing},
 		run: func(p *probe) {
 			c := p.prover(with("client_name", "Conformance, with a key"))
 			c.pushed()
@@ -92,7 +92,7 @@ var proofKeyCases = []Case{
 		Request: "a public client's refresh token comes with a proof by another key, and without any, and then with one by its key",
 		Want:    "tokens for the last alone: the others have not spent it either",
 		Attacks: []string{"F13"},
-		Needs:   []Feature{codeFlow, proving, publicClients, refreshing},
+		needs:   []feature{codeFlow, proving, publicClients, refreshing},
 		run: func(p *probe) {
 			c := p.prover(public())
 			t := c.lastingTokens()
@@ -109,7 +109,7 @@ var proofKeyCases = []Case{
 		Request: "a public client's refresh token that was just rotated comes once more, by another key",
 		Want:    "a refusal, whatever a server does for clients that never got the answer",
 		Attacks: []string{"F4", "F13"},
-		Needs:   []Feature{codeFlow, proving, publicClients, refreshing},
+		needs:   []feature{codeFlow, proving, publicClients, refreshing},
 		run: func(p *probe) {
 			c := p.prover(public())
 			t := c.lastingTokens()
@@ -124,7 +124,7 @@ var proofKeyCases = []Case{
 		ID: "dpop-refresh-confidential", Spec: "RFC 9449", Section: "5", Level: Should,
 		Request: "a confidential client's refresh token comes with a proof by a new key",
 		Want:    "tokens that are bound to the new key: the refresh token is the client's, by its credentials",
-		Needs:   []Feature{codeFlow, proving, refreshing},
+		needs:   []feature{codeFlow, proving, refreshing},
 		run: func(p *probe) {
 			c := p.prover(with("client_name", "Conformance, with a key"))
 			if c.way() == "none" {
@@ -169,7 +169,7 @@ var nonceCases = []Case{
 		Request: "where a proof without a nonce is refused: one with the nonce of the refusal, one with an invented nonce, one with a changed one, one with an empty one",
 		Want:    "400 use_dpop_nonce with a nonce, tokens for the nonce that was given out, use_dpop_nonce for the others",
 		Attacks: []string{"P12"},
-		Needs:   []Feature{proving},
+		needs:   []feature{proving},
 		run: func(p *probe) {
 			c := p.prover()
 			nonce := c.demandsNonces()
@@ -192,7 +192,7 @@ var nonceCases = []Case{
 		Request: "a nonce that was given out an hour ago",
 		Want:    "use_dpop_nonce, with a new one that works",
 		Attacks: []string{"P12"},
-		Needs:   []Feature{proving},
+		needs:   []feature{proving},
 		alone:   true,
 		run: func(p *probe) {
 			c := p.prover()
@@ -208,7 +208,7 @@ var nonceCases = []Case{
 		Request: "a code is redeemed without a nonce, and again with the nonce of the refusal",
 		Want:    "tokens: the refusal has not spent the code",
 		Attacks: []string{"P12"},
-		Needs:   []Feature{codeFlow, proving},
+		needs:   []feature{codeFlow, proving},
 		run: func(p *probe) {
 			p.prover().demandsNonces()
 			c := p.prover(with("client_name", "Conformance, with a key"))

@@ -70,7 +70,7 @@ var proofAtResourceCases = []Case{
 		Request: "a bound token at a resource: with a proof by its key, by another one, and without any",
 		Want:    "it opens with the first alone",
 		Attacks: []string{"P13"},
-		Needs:   []Feature{codeFlow, proving},
+		needs:   []feature{codeFlow, proving},
 		run: func(p *probe) {
 			t := p.boundTokens()
 			other := p.proofKey()
@@ -89,7 +89,7 @@ var proofAtResourceCases = []Case{
 		Request: "a bound token at a resource as a bearer token, alone and with a good proof; and at UserInfo in the body",
 		Want:    "401 each time",
 		Attacks: []string{"P13"},
-		Needs:   []Feature{codeFlow, proving},
+		needs:   []feature{codeFlow, proving},
 		run: func(p *probe) {
 			t := p.boundTokens()
 			for _, address := range t.resources() {
@@ -107,7 +107,7 @@ var proofAtResourceCases = []Case{
 		Request: "a bound token at a resource with proofs for another token, for none, for another method or URL, without jti, and of another type",
 		Want:    "401",
 		Attacks: []string{"P10"},
-		Needs:   []Feature{codeFlow, proving},
+		needs:   []feature{codeFlow, proving},
 		run: func(p *probe) {
 			t := p.boundTokens()
 			for _, address := range t.resources() {
@@ -137,7 +137,7 @@ var proofAtResourceCases = []Case{
 		Request: "the proof of one request to a resource comes with another",
 		Want:    "401",
 		Attacks: []string{"P10"},
-		Needs:   []Feature{codeFlow, proving},
+		needs:   []feature{codeFlow, proving},
 		run: func(p *probe) {
 			t := p.boundTokens()
 			for _, address := range t.resources() {
@@ -152,7 +152,7 @@ var proofAtResourceCases = []Case{
 		ID: "dpop-challenge", Spec: "RFC 9449", Section: "7.1", Level: Should,
 		Request: "a resource that takes bound tokens is asked with a wrong proof",
 		Want:    "a challenge of the scheme DPoP, with an error and with algs",
-		Needs:   []Feature{codeFlow, proving},
+		needs:   []feature{codeFlow, proving},
 		run: func(p *probe) {
 			t := p.boundTokens()
 			for _, address := range t.resources() {
@@ -174,7 +174,7 @@ var proofAtResourceCases = []Case{
 		ID: "dpop-unbound-token", Spec: "RFC 9449", Section: "7.1", Level: Must,
 		Request: "a bearer token at a resource with the scheme DPoP and a proof by any key",
 		Want:    "401: the token is not bound to that key",
-		Needs:   []Feature{codeFlow, proving},
+		needs:   []feature{codeFlow, proving},
 		run: func(p *probe) {
 			if p.bound() || p.run.md.is("require_bound_access_tokens") {
 				p.notOffered("all access tokens are bound")
@@ -192,7 +192,7 @@ var proofAtResourceCases = []Case{
 		Request: "introspection of a bound token",
 		Want:    "cnf with the thumbprint of the key, and token_type DPoP",
 		Attacks: []string{"P13"},
-		Needs:   []Feature{proving, introspecting},
+		needs:   []feature{proving, introspecting},
 		run: func(p *probe) {
 			c := p.prover()
 			t := c.wantProven(c.token(c.form()), "a good proof")

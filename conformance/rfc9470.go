@@ -12,7 +12,7 @@ var stepUpCases = []Case{
 		ID: "stepup-own-token-refused", Spec: "RFC 9470", Section: "3", Level: Must,
 		Request: "a client presents a token of its own, behind which nobody has signed in",
 		Want:    "a refusal; the token of somebody who has just signed in is good",
-		Needs:   []Feature{codeFlow, ownTokens},
+		needs:   []feature{codeFlow, ownTokens},
 		run: func(p *probe) {
 			at := p.stepUp()
 			p.client().tokens().present(http.MethodGet, at).wantStatus(http.StatusOK)
@@ -23,7 +23,7 @@ var stepUpCases = []Case{
 		ID: "stepup-challenge-and-answer", Spec: "RFC 9470", Section: "4", Level: Must,
 		Request: "a token of a sign-in long ago is presented; then the client sends the user to sign in as the challenge has it",
 		Want:    "401 insufficient_user_authentication with acr_values or max_age; then a token that is good",
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		alone:   true,
 		run: func(p *probe) {
 			at := p.stepUp()
@@ -59,7 +59,7 @@ var stepUpCases = []Case{
 		ID: "stepup-token-says-how", Spec: "RFC 9470", Section: "6", Level: Should,
 		Request: "an authorization request has an acr_values that the metadata lists",
 		Want:    "acr and auth_time in the access token, or in what introspection says of it",
-		Needs:   []Feature{codeFlow, has("acr_values_supported")},
+		needs:   []feature{codeFlow, has("acr_values_supported")},
 		run: func(p *probe) {
 			p.stepUp()
 			wanted := p.run.md.list("acr_values_supported")

@@ -27,7 +27,7 @@ var signedIntrospectionCases = []Case{
 		ID: "signed-introspection", Spec: "RFC 9701", Section: "5", Level: Must,
 		Request: "introspection of a good token with Accept: application/token-introspection+jwt",
 		Want:    "a JWT of typ token-introspection+jwt with iss, aud and iat, the answer in token_introspection, and neither sub nor exp beside it",
-		Needs:   []Feature{introspecting, has("introspection_signing_alg_values_supported"), ownTokens},
+		needs:   []feature{introspecting, has("introspection_signing_alg_values_supported"), ownTokens},
 		run: func(p *probe) {
 			c := p.client(servicing())
 			t := c.own()
@@ -62,7 +62,7 @@ var signedIntrospectionCases = []Case{
 		Request: "signed introspection of what is no token, and of another client's token",
 		Want:    "token_introspection with active false, and nothing else in it",
 		Attacks: []string{"G6"},
-		Needs:   []Feature{introspecting, has("introspection_signing_alg_values_supported"), ownTokens},
+		needs:   []feature{introspecting, has("introspection_signing_alg_values_supported"), ownTokens},
 		run: func(p *probe) {
 			c := p.client(servicing())
 			_, body := c.signedIntrospection(c.own().access)
@@ -80,7 +80,7 @@ var signedIntrospectionCases = []Case{
 		Request: "clients with each introspection_signed_response_alg that the server lists",
 		Want:    "answers signed with that algorithm, and none is not listed",
 		Attacks: []string{"O1"},
-		Needs:   []Feature{introspecting, has("introspection_signing_alg_values_supported"), ownTokens},
+		needs:   []feature{introspecting, has("introspection_signing_alg_values_supported"), ownTokens},
 		run: func(p *probe) {
 			for _, algorithm := range p.run.md.list("introspection_signing_alg_values_supported") {
 				if algorithm == "none" {
@@ -99,7 +99,7 @@ var signedIntrospectionCases = []Case{
 		Request: "signed introspection without credentials, and with wrong ones",
 		Want:    "an error, and no answer",
 		Attacks: []string{"G1"},
-		Needs:   []Feature{introspecting, has("introspection_signing_alg_values_supported"), ownTokens},
+		needs:   []feature{introspecting, has("introspection_signing_alg_values_supported"), ownTokens},
 		run: func(p *probe) {
 			c := p.client(servicing())
 			t := c.own()
@@ -112,7 +112,7 @@ var signedIntrospectionCases = []Case{
 		ID: "signed-introspection-as-token", Spec: "RFC 9701", Section: "8.1", Level: Must,
 		Request: "a signed answer comes as an access token, at a resource and at introspection",
 		Want:    "it is none",
-		Needs:   []Feature{introspecting, has("introspection_signing_alg_values_supported"), ownTokens},
+		needs:   []feature{introspecting, has("introspection_signing_alg_values_supported"), ownTokens},
 		run: func(p *probe) {
 			c := p.client(servicing())
 			t := c.own()

@@ -72,7 +72,7 @@ var resourceMetadataCases = []Case{
 		ID: "resource-metadata-scopes-can-be-had", Spec: "RFC 9728", Section: "2", Level: Should,
 		Request: "a client asks for the scopes that the metadata of the resource lists",
 		Want:    "a token that opens the resource",
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			one := p.servedResource()
 			scopes := texts(p.get(resourceWellKnown(one)).wantJSON().member["scopes_supported"])
@@ -88,7 +88,7 @@ var resourceMetadataCases = []Case{
 		ID: "mcp-discovery", Spec: "MCP Authorization 2026-07-28", Section: "Overview", Level: Must,
 		Request: "a client that knows the resource alone asks for it, for its metadata, and for that of the server",
 		Want:    "it finds the issuer, and S256 among code_challenge_methods_supported",
-		Needs:   []Feature{published},
+		needs:   []feature{published},
 		run: func(p *probe) {
 			one := p.resourceID()
 			address := p.metadataInChallenge(p.unauthorized())
@@ -142,7 +142,7 @@ var resourceMetadataCases = []Case{
 		ID: "mcp-insufficient-scope", Spec: "MCP Authorization 2026-07-28", Section: "Runtime Insufficient Scope Errors", Level: Should,
 		Request: "the resource is asked for with a good token that lacks a scope",
 		Want:    "403 with insufficient_scope, the scope that it takes and resource_metadata in the challenge",
-		Needs:   []Feature{codeFlow},
+		needs:   []feature{codeFlow},
 		run: func(p *probe) {
 			p.resourceID()
 			p.unauthorized()

@@ -116,7 +116,7 @@ func (r *running) one(ctx context.Context, c *Case) Result {
 		return (&probe{ctx: ctx, run: r, c: c}).do()
 	}
 	result := Result{ID: c.ID, Spec: c.Spec, Section: c.Section, Level: c.Level, Request: c.Request, Want: c.Want, Status: Passed}
-	for _, need := range c.Needs {
+	for _, need := range c.needs {
 		if missing := need(r); missing != "" {
 			result.Status, result.Reason = NotOffered, missing
 			return result
