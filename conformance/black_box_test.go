@@ -17,6 +17,7 @@ func TestSelf_fromOutside(t *testing.T) {
 	}
 	for _, profile := range []string{"everything", "mcp"} {
 		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
 			target := start(t, "memory", profile).Target()
 			target.Controls = nil
 			conformance.Run(t, target)

@@ -118,7 +118,7 @@ func TestServers_death(t *testing.T) {
 	c.start = goServer("mortal", func(_ *process, target *conformance.Target) {
 		target.Metadata, target.Users = fositeMetadata(target.Issuer), users
 	})
-	o := tried(t, &c, "pkce")
+	o := tried(t, &c, "pkce-right-verifier", "pkce-wrong-verifier", "pkce-verifier-after-failure")
 	if o.deaths != 2 {
 		t.Errorf("%d deaths", o.deaths)
 	}
