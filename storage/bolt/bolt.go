@@ -91,7 +91,7 @@ type DB struct {
 
 	merges atomic.Uint64 // how many were done
 
-	// The rest belongs to whoever runs group.run, and to Close after that.
+	// The rest belongs to whoever runs DB.run, and to Close after that.
 	log     redoLog
 	logged  bool   // bbolt's file says that the log is in use
 	marked  bool   // it may say so

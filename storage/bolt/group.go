@@ -11,21 +11,29 @@ import (
 )
 
 // group lets writes that arrive together share one frame of the log, and so one trip
-// to the disk. There is no timer: a write that finds nobody committing starts a
-// goroutine that commits whatever is queued, again and again until nothing is, and then
-// ends. It is not the callers who commit, because a disk may hang, and a caller whose
-// context ends must be able to go.
+// to the disk. There is no timer: a write that finds nobody committing wakes a goroutine
+// that commits whatever is queued, again and again until nothing is. It is not the callers
+// who commit, because a disk may hang, and a caller whose context ends must be able to go.
+// The goroutine begins with the first write and ends with shut: one for each lone write
+// would spend as much on growing its stack as on the write.
 type group struct {
 	mu      sync.Mutex
 	idle    sync.Cond // signalled when nobody commits any more
 	queue   []*job
-	spare   []*job // an earlier queue, to be used again
-	running bool   // somebody commits
+	spare   []*job        // an earlier queue, to be used again
+	running bool          // somebody commits
+	wake    chan struct{} // tells run that there is a queue; nil before the first write
 
-	// slow fires again and again while one commit takes long.
-	slow   *time.Timer
-	now    []*job // what that commit commits; guarded by mu
-	closed bool
+	// company tells that the last commit was of several writes. Only run has it.
+	company bool
+
+	// slow fires while somebody commits, and finds out whether that takes long. It is not
+	// set and stopped for each commit, because most are over long before.
+	slow    *time.Timer
+	ticking bool      // slow will fire
+	since   time.Time // when the present commit began
+	now     []*job    // what it commits
+	closed  bool
 }
 
 // job is one caller's write.
@@ -60,9 +68,13 @@ const longWait = 20 * time.Millisecond
 func (g *group) shut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	first := !g.closed
 	g.closed = true
 	for g.running {
 		g.idle.Wait()
+	}
+	if first && g.wake != nil {
+		close(g.wake)
 	}
 }
 
@@ -82,7 +94,11 @@ func (db *DB) write(ctx context.Context, j *job) error {
 	g.queue = append(g.queue, j)
 	if !g.running {
 		g.running = true
-		go db.run()
+		if g.wake == nil {
+			g.wake = make(chan struct{}, 1)
+			go db.run()
+		}
+		g.wake <- struct{}{} // there is room: the last one has been taken
 	}
 	g.mu.Unlock()
 
@@ -106,10 +122,18 @@ func (db *DB) write(ctx context.Context, j *job) error {
 	return ctx.Err()
 }
 
-// hurry tells those who wait that it takes long, each of them once.
+// hurry tells those who wait that it takes long, if it does, each of them once.
 func (g *group) hurry() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if len(g.now) == 0 {
+		g.ticking = false
+		return
+	}
+	if left := longWait - time.Since(g.since); left > 0 {
+		g.slow.Reset(left)
+		return
+	}
 	for _, jobs := range [][]*job{g.now, g.queue} {
 		for _, j := range jobs {
 			if !j.told {
@@ -118,9 +142,7 @@ func (g *group) hurry() {
 			}
 		}
 	}
-	if len(g.now) > 0 {
-		g.slow.Reset(longWait)
-	}
+	g.slow.Reset(longWait)
 }
 
 // withdraw takes j out of the queue, if it is still there.
@@ -136,13 +158,22 @@ func (g *group) withdraw(j *job) bool {
 	return true
 }
 
-// run commits what is queued until nothing is.
+// run commits what is queued, whenever something is.
 func (db *DB) run() {
+	for range db.group.wake {
+		db.commitQueue()
+	}
+}
+
+// commitQueue commits what is queued until nothing is.
+func (db *DB) commitQueue() {
 	g := &db.group
 	for {
-		// Whoever can run now, and is about to queue a write, goes first. On an idle
-		// machine this returns at once.
-		runtime.Gosched()
+		// Whoever can run now, and is about to queue a write, goes first; but where writes
+		// come one at a time, to let others go first only wakes another processor.
+		if g.company {
+			runtime.Gosched()
+		}
 		g.mu.Lock()
 		jobs := g.queue
 		if len(jobs) == 0 {
@@ -152,20 +183,23 @@ func (db *DB) run() {
 			return
 		}
 		g.queue, g.spare, g.now = g.spare[:0], nil, jobs
+		g.company = len(jobs) > 1
 		for _, j := range jobs {
 			j.taken = true
 		}
-		if g.slow == nil {
+		g.since = time.Now()
+		switch {
+		case g.slow == nil:
 			g.slow = time.AfterFunc(longWait, g.hurry)
-		} else {
+		case !g.ticking:
 			g.slow.Reset(longWait)
 		}
+		g.ticking = true
 		g.mu.Unlock()
 
 		db.commit(jobs)
 
 		g.mu.Lock()
-		g.slow.Stop()
 		g.now = nil
 		g.mu.Unlock()
 		for _, j := range jobs {

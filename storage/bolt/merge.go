@@ -55,7 +55,7 @@ func (m *merge) wait() error {
 }
 
 // startMerge lets the next changes go into a new generation, and merges the present one
-// meanwhile. Only group.run calls it, and only when no other is under way.
+// meanwhile. Only DB.run calls it, and only when no other is under way.
 func (db *DB) startMerge() {
 	if now := db.recent.Load(); len(now.layers) == 1 {
 		db.change(func(r *recent) { r.layers = []*layer{r.layers[0].after(), r.layers[0]} })

@@ -5,6 +5,7 @@
 //	go run ./conformance/cmd/load -records 1000000         over a store that is not empty
 //	go run ./conformance/cmd/load -backend postgres        on a private PostgreSQL
 //	go run ./conformance/cmd/load -marks                   everything that we promise; takes long
+//	go run ./conformance/cmd/load -marks -only latency     a part of it
 //
 // The server is a process of its own that answers over HTTP on loopback. The load comes
 // from this one, over keep-alive connections, each of which sends its next request when
@@ -49,11 +50,12 @@ func main() {
 	names := flag.String("cases", "", "which cases, separated by commas (all if empty): "+strings.Join(caseNames(), ","))
 	flag.BoolVar(&o.peers, "peers", false, "measure other libraries beside it")
 	flag.BoolVar(&o.marks, "marks", false, "measure everything that is promised, with up to ten million records")
+	only := flag.String("only", "", "with -marks, which of them, separated by commas (all if empty): "+strings.Join(markGroupNames(), ","))
 	flag.IntVar(&o.most, "most", 10_000_000, "how many records at most, with -marks")
 	out := flag.String("json", "", "also write the figures to this file")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a processor profile of the server to this file")
 	flag.Parse()
-	if err := o.understand(*connections, *names, flag.Args()); err != nil {
+	if err := o.understand(*connections, *names, *only, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
@@ -76,11 +78,12 @@ type options struct {
 	connections                []int
 	duration                   time.Duration
 	chosen                     []string // names of cases
+	only                       []string // names of groups of marks
 	peers, marks               bool
 }
 
 // understand reads what the flag package does not.
-func (o *options) understand(connections, names string, rest []string) error {
+func (o *options) understand(connections, names, only string, rest []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("%q is not a flag", rest[0])
 	}
@@ -98,6 +101,15 @@ func (o *options) understand(connections, names string, rest []string) error {
 	for _, name := range o.chosen {
 		if !slices.Contains(caseNames(), name) {
 			return fmt.Errorf("-cases: there is no case %q; there are %s", name, strings.Join(caseNames(), ", "))
+		}
+	}
+	o.only = markGroupNames()
+	if only != "" {
+		o.only = strings.Split(only, ",")
+	}
+	for _, name := range o.only {
+		if !slices.Contains(markGroupNames(), name) {
+			return fmt.Errorf("-only: there are no marks %q; there are %s", name, strings.Join(markGroupNames(), ", "))
 		}
 	}
 	switch o.backend {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"text/tabwriter"
 )
 
@@ -54,16 +55,43 @@ type marks struct {
 	program string // the peers
 }
 
-func (o *options) runMarks(r *report, dir string) error {
-	program, err := buildPeers(dir)
-	if err != nil {
-		return err
+// markGroups are what -only chooses from: marks that are measured together.
+var markGroups = []struct {
+	name    string
+	measure func(*marks) error
+}{
+	{"rates", (*marks).rates},
+	{"minute", (*marks).minute},
+	{"latency", (*marks).latency},
+	{"growth", (*marks).growth},
+	{"verification", (*marks).verification},
+	{"sweep", (*marks).sweep},
+	{"postgres", (*marks).postgres},
+}
+
+func markGroupNames() []string {
+	var names []string
+	for _, g := range markGroups {
+		names = append(names, g.name)
 	}
-	m := &marks{options: *o, report: r, dir: dir, program: program}
+	return names
+}
+
+func (o *options) runMarks(r *report, dir string) error {
+	m := &marks{options: *o, report: r, dir: dir}
 	m.backend = "bolt"
-	for _, step := range []func() error{m.rates, m.minute, m.latency, m.growth, m.verification, m.sweep, m.postgres} {
-		if err := step(); err != nil {
+	if slices.Contains(o.only, "rates") {
+		var err error
+		if m.program, err = buildPeers(dir); err != nil {
 			return err
+		}
+	}
+	for _, g := range markGroups {
+		if !slices.Contains(o.only, g.name) {
+			continue
+		}
+		if err := g.measure(m); err != nil {
+			return fmt.Errorf("%s: %w", g.name, err)
 		}
 	}
 	return nil
