@@ -76,10 +76,24 @@ class Host {
   }
   async connect() {
     this.client = new Client({ name: 'interop', version: '1.0.0' })
+    // Once connected, the SDK asks for a stream in the background, and says nothing of it. Were
+    // the token to end before that is answered, it would go to the authorization server twice at
+    // the same time: for the stream, and for what comes next.
+    let answered
+    const asked = new Promise((resolve) => (answered = resolve))
+    const observed = async (url, init) => {
+      const answer = await fetch(url, init)
+      if (init?.method === 'GET' && String(url) === this.server.resource) answered()
+      return answer
+    }
     await this.withUser(() => {
-      this.transport = new StreamableHTTPClientTransport(new URL(this.server.resource), { authProvider: this.provider })
+      this.transport = new StreamableHTTPClientTransport(new URL(this.server.resource), {
+        authProvider: this.provider,
+        fetch: observed,
+      })
       return this.client.connect(this.transport)
     })
+    await asked
     return this
   }
   // withUser tries, sends the user to the authorization server if that is what it takes, and
