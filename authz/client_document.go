@@ -27,6 +27,10 @@ type ClientIDMetadata struct {
 	// away ends the tokens of its clients.
 	Allow []string
 
+	// AuthorizationDetailsTypes are those of Config.AuthorizationDetails that such clients may
+	// ask for (RFC 9396 §10). One gets those of them that its document names.
+	AuthorizationDetailsTypes []string
+
 	// Policy sees every client that a document describes, when the document has been
 	// fetched, and may change it. An *Error it returns is the answer; any other error is a
 	// server_error.
@@ -281,6 +285,9 @@ func (d *documents) parse(id string, body []byte) (*proposal, error) {
 	}
 	if err == nil {
 		err = m.scope(c, d.config.ClientIDMetadata.Scopes)
+	}
+	if err == nil {
+		err = m.details(c, d.config.ClientIDMetadata.AuthorizationDetailsTypes)
 	}
 	if err != nil {
 		return nil, badDocument("client_document_invalid", "a member of it is not valid").because(err)

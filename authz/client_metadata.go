@@ -254,6 +254,19 @@ func (m clientMetadata) grants(c *Client, allowed []string) *Error {
 	return nil
 }
 
+// details fills in those of the types of authorization details asked for that are allowed (RFC
+// 9396 §10).
+func (m clientMetadata) details(c *Client, allowed []string) *Error {
+	asked, err := m.texts("authorization_details_types")
+	if err != nil {
+		return err
+	}
+	if c.AuthorizationDetailsTypes = within(allowed, asked); len(c.AuthorizationDetailsTypes) == 0 {
+		c.AuthorizationDetailsTypes = nil
+	}
+	return nil
+}
+
 // scope fills in the scopes: the client may ask for all that are allowed, and gets by
 // default those of them that it named. It may need more later than it knew of when it
 // registered, such as for a step-up (RFC 9470); the user is asked either way.

@@ -88,6 +88,9 @@ func (s *Server) propose(ctx context.Context, body []byte, previous *Client) (*p
 	if err := m.scope(c, r.Scopes); err != nil {
 		return nil, err
 	}
+	if err := m.details(c, r.AuthorizationDetailsTypes); err != nil {
+		return nil, err
+	}
 	if alg := c.IntrospectionSignedResponseAlg; alg != "" && !slices.Contains(s.config.SigningAlgorithms, alg) {
 		return nil, badMetadata("introspection_signed_response_alg", "is none of introspection_signing_alg_values_supported")
 	}

@@ -34,6 +34,10 @@ type Registration struct {
 	Scopes     []string
 	GrantTypes []string
 
+	// AuthorizationDetailsTypes are those of Config.AuthorizationDetails that such clients may
+	// ask for (RFC 9396 §10). One gets those of them that it names.
+	AuthorizationDetailsTypes []string
+
 	// Policy sees every client before it is stored, and may change it: narrow its Scopes,
 	// set lifetimes, take redirect URIs away. An *Error it returns is the answer, such as
 	// invalid_client_metadata; any other error is a server_error.
@@ -117,6 +121,8 @@ type ClientInformation struct {
 	RequestObjectEncryptionAlg            string `json:"request_object_encryption_alg,omitempty"`
 	RequestObjectEncryptionEnc            string `json:"request_object_encryption_enc,omitempty"`
 
+	AuthorizationDetailsTypes []string `json:"authorization_details_types,omitempty"` // RFC 9396 §10
+
 	RequestURIs []string `json:"request_uris,omitempty"` // OpenID Connect Registration §2
 
 	// OpenID Connect Registration §2.
@@ -161,11 +167,20 @@ func (c *Config) completeIntroductions(fault func(field, format string, args ...
 			}
 		}
 	}
+	details := func(field string, types []string) {
+		for _, name := range types {
+			if _, ok := c.AuthorizationDetails[name]; !ok {
+				fault(field, "%q is not in Config.AuthorizationDetails; add it there or take it out here", name)
+			}
+		}
+	}
 	if c.Registration != nil {
 		r := *c.Registration
 		r.Scopes, r.GrantTypes = slices.Clone(r.Scopes), slices.Clone(r.GrantTypes)
 		r.InitialAccessTokens, r.SoftwareStatementKeys = slices.Clone(r.InitialAccessTokens), maps.Clone(r.SoftwareStatementKeys)
 		known("Registration.Scopes", r.Scopes)
+		r.AuthorizationDetailsTypes = slices.Clone(r.AuthorizationDetailsTypes)
+		details("Registration.AuthorizationDetailsTypes", r.AuthorizationDetailsTypes)
 		if len(r.GrantTypes) == 0 {
 			r.GrantTypes = []string{grantAuthorizationCode, grantRefreshToken}
 		}
@@ -188,6 +203,8 @@ func (c *Config) completeIntroductions(fault func(field, format string, args ...
 		d := *c.ClientIDMetadata
 		d.Scopes, d.Allow = slices.Clone(d.Scopes), slices.Clone(d.Allow)
 		known("ClientIDMetadata.Scopes", d.Scopes)
+		d.AuthorizationDetailsTypes = slices.Clone(d.AuthorizationDetailsTypes)
+		details("ClientIDMetadata.AuthorizationDetailsTypes", d.AuthorizationDetailsTypes)
 		for _, allowed := range d.Allow {
 			if !allowedClientIDs(allowed) {
 				fault("ClientIDMetadata.Allow", "%q is neither a host such as app.example.com nor a URL such as https://app.example.com/clients/", allowed)
@@ -320,6 +337,7 @@ func (s *Server) information(p *proposal, secret, token string) *ClientInformati
 		AuthorizationEncryptedResponseEnc:     c.AuthorizationEncryptedResponseEnc,
 		RequestObjectEncryptionAlg:            c.RequestObjectEncryptionAlg,
 		RequestObjectEncryptionEnc:            c.RequestObjectEncryptionEnc,
+		AuthorizationDetailsTypes:             c.AuthorizationDetailsTypes,
 		RequestURIs:                           c.RequestURIs,
 		RejectedRedirectURIs:                  p.rejected,
 

@@ -347,8 +347,14 @@ func TestRegistration_read_only(t *testing.T) {
 
 func TestRegistration_config(t *testing.T) {
 	for want, edit := range map[string]func(*authz.Config){
-		"Registration.Scopes":                open(func(r *authz.Registration) { r.Scopes = nil }),
-		`"nope" is not in Config.Scopes`:     open(func(r *authz.Registration) { r.Scopes = []string{"nope"} }),
+		"Registration.Scopes":            open(func(r *authz.Registration) { r.Scopes = nil }),
+		`"nope" is not in Config.Scopes`: open(func(r *authz.Registration) { r.Scopes = []string{"nope"} }),
+		`Registration.AuthorizationDetailsTypes: "nope" is not in Config.AuthorizationDetails`: open(func(r *authz.Registration) {
+			r.AuthorizationDetailsTypes = []string{"nope"}
+		}),
+		"ClientIDMetadata.AuthorizationDetailsTypes": func(c *authz.Config) {
+			c.ClientIDMetadata = &authz.ClientIDMetadata{Scopes: []string{"read"}, AuthorizationDetailsTypes: []string{"nope"}}
+		},
 		"Registration.UnusedFor":             open(func(r *authz.Registration) { r.UnusedFor = time.Second }),
 		"Registration.SoftwareStatementKeys": open(func(r *authz.Registration) { r.RequireSoftwareStatement = true }),
 		"ClientIDMetadata.Scopes":            func(c *authz.Config) { c.ClientIDMetadata = &authz.ClientIDMetadata{} },

@@ -65,7 +65,7 @@ var profiles = map[string]func(s *Site) authz.Config{
 func everything(s *Site) authz.Config {
 	c := s.openID(s.common(authz.Config{}))
 	every := slices.Sorted(maps.Keys(c.Scopes))
-	c.Registration = &authz.Registration{Open: true, Scopes: every,
+	c.Registration = &authz.Registration{Open: true, Scopes: every, AuthorizationDetailsTypes: []string{"payment"},
 		GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials", "implicit",
 			"urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba"}}
 	c.ClientIDMetadata = &authz.ClientIDMetadata{Scopes: every}
