@@ -25,7 +25,7 @@ var hybridCases = []Case{
 		},
 	},
 	{
-		ID: "hybrid-code-id-token", Spec: openIDCore, Section: "3.3.2.5", Level: Must,
+		ID: "hybrid-code-id-token", Spec: openIDCore, Section: "3.3.3.6", Level: Must,
 		Request: "response_type=code id_token, and the code is redeemed",
 		Want:    "a code and an ID token in the fragment; iss, sub, aud and nonce are those of the ID token that comes for the code",
 		needs:   []feature{openID, lists("response_types_supported", "code id_token")},

@@ -10,7 +10,7 @@ import (
 // OpenID Connect Core §3.1.2.1: when the user is asked, and when not.
 var promptCases = []Case{
 	{
-		ID: "prompt-none-nobody", Spec: openIDCore, Section: "3.1.2.6", Level: Must,
+		ID: "prompt-none-nobody", Spec: openIDCore, Section: "3.1.2.3", Level: Must,
 		Request: "prompt=none in a browser in which nobody is signed in",
 		Want:    "login_required, or interaction_required, and no page",
 		Attacks: []string{"B14"},
@@ -20,7 +20,7 @@ var promptCases = []Case{
 		},
 	},
 	{
-		ID: "prompt-none-no-consent", Spec: openIDCore, Section: "3.1.2.6", Level: Must,
+		ID: "prompt-none-no-consent", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
 		Request: "prompt=none in a browser whose user is signed in and has never allowed this client anything",
 		Want:    "consent_required or interaction_required, and no page; or a code, if the server asks nobody for consent",
 		Attacks: []string{"B14", "U16"},
@@ -92,7 +92,7 @@ var promptCases = []Case{
 		},
 	},
 	{
-		ID: "prompt-login", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
+		ID: "prompt-login", Spec: openIDCore, Section: "3.1.2.3", Level: Must,
 		Request: "prompt=login in a browser whose user is signed in, some seconds after the sign-in",
 		Want:    "the user signs in again: auth_time is later; or an error",
 		needs:   []feature{codeFlow, openID},
@@ -115,7 +115,7 @@ var promptCases = []Case{
 		},
 	},
 	{
-		ID: "prompt-login-twice", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
+		ID: "prompt-login-twice", Spec: openIDCore, Section: "3.1.2.3", Level: Must,
 		Request: "a request with prompt=login that has been answered is opened once more in the same browser",
 		Want:    "the user is asked again, or the request is refused: no code without a new sign-in",
 		needs:   []feature{codeFlow, openID, frontRequests},

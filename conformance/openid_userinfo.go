@@ -35,7 +35,7 @@ var userInfoCases = []Case{
 		},
 	},
 	{
-		ID: "userinfo-post", Spec: openIDCore, Section: "5.3.1", Level: Must,
+		ID: "userinfo-post", Spec: openIDCore, Section: "5.3", Level: Must,
 		Request: "the UserInfo endpoint is asked by POST, with the access token in the header",
 		Want:    "the same as by GET",
 		needs:   []feature{codeFlow, openID, userInfoing},
