@@ -37,7 +37,7 @@ var promptCases = []Case{
 		},
 	},
 	{
-		ID: "prompt-none-after-consent", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
+		ID: "prompt-none-after-consent", Spec: openIDCore, Section: "3.1.2.1", Level: Should,
 		Request: "prompt=none in a browser whose user is signed in and has allowed the client the same",
 		Want:    "a code without any page, and an ID token of the same user",
 		needs:   []feature{codeFlow, openID},
@@ -131,7 +131,7 @@ var promptCases = []Case{
 		},
 	},
 	{
-		ID: "prompt-consent", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
+		ID: "prompt-consent", Spec: openIDCore, Section: "3.1.2.1", Level: Should,
 		Request: "prompt=consent in a browser whose user has allowed the client the same, and who denies it now",
 		Want:    "the user is asked again: no code",
 		needs:   []feature{codeFlow, openID},
@@ -238,7 +238,7 @@ var promptCases = []Case{
 		},
 	},
 	{
-		ID: "offline-access", Spec: openIDCore, Section: "11", Level: Must,
+		ID: "offline-access", Spec: openIDCore, Section: "11", Level: Should,
 		Request: "offline_access with prompt=consent, which the user allows",
 		Want:    "a refresh token",
 		needs:   []feature{codeFlow, openID, refreshing, lists("scopes_supported", "offline_access")},
