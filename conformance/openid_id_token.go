@@ -87,7 +87,7 @@ var idTokenCases = []Case{
 		},
 	},
 	{
-		ID: "idtoken-registered-algorithm", Spec: openIDCore, Section: "2", Level: Must,
+		ID: "idtoken-registered-algorithm", Spec: "OpenID Connect Registration", Section: "2", Level: Must,
 		Request: "clients sign users in that have registered each of id_token_signing_alg_values_supported",
 		Want:    "the ID token has the algorithm that the client has registered",
 		Attacks: []string{"O5", "O1"},
