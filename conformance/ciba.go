@@ -202,7 +202,7 @@ var backchannelCases = []Case{
 		},
 	},
 	{
-		ID: "ciba-openid-scope", Spec: cibaSpec, Section: "7.1", Level: Must,
+		ID: "ciba-openid-scope", Spec: cibaSpec, Section: "7.1", Level: Should,
 		Request: "a request has no scope, or one without openid",
 		Want:    "invalid_request or invalid_scope",
 		needs:   []feature{backchannels},
@@ -246,7 +246,7 @@ var backchannelCases = []Case{
 		},
 	},
 	{
-		ID: "ciba-foreign-id-token-hint", Spec: cibaSpec, Section: "7.2", Level: Must,
+		ID: "ciba-foreign-id-token-hint", Spec: cibaSpec, Section: "14", Level: Should,
 		Request: "id_token_hint is one that nobody has signed, and one that somebody else has",
 		Want:    "invalid_request, or another refusal: nobody is asked",
 		Attacks: []string{"E19"},

@@ -80,7 +80,7 @@ func (p *probe) refusesDocument(what, id string) {
 // Client ID metadata documents: the client says who it is.
 var documentCases = []Case{
 	{
-		ID: "cimd-flow", Spec: cimdDraft, Section: "5", Level: Must,
+		ID: "cimd-flow", Spec: cimdDraft, Section: "6", Level: Must,
 		Request: "a client that nobody has registered sends a user, with the URL of its metadata as client_id",
 		Want:    "it gets a code and tokens",
 		needs:   []feature{documented, codeFlow},

@@ -49,7 +49,7 @@ var documentFetchingCases = []Case{
 		},
 	},
 	{
-		ID: "cimd-document-kept", Spec: cimdDraft, Section: "5.2", Level: Should,
+		ID: "cimd-document-kept", Spec: cimdDraft, Section: "9.1", Level: Should,
 		Request: "a document may be kept for an hour, and three users are sent",
 		Want:    "it is fetched once",
 		Attacks: []string{"S6"},
@@ -66,7 +66,7 @@ var documentFetchingCases = []Case{
 		},
 	},
 	{
-		ID: "cimd-change-honoured", Spec: cimdDraft, Section: "8.4", Level: Should,
+		ID: "cimd-change-honoured", Spec: cimdDraft, Section: "5.2", Level: Should,
 		Request: "a redirect URI goes from a document that may be kept for a minute, and another comes; two minutes later both are used",
 		Want:    "the old one leads to an error page, and the new one to a code",
 		Attacks: []string{"S6"},
@@ -134,7 +134,7 @@ var documentFetchingCases = []Case{
 		},
 	},
 	{
-		ID: "cimd-names-are-text", Spec: cimdDraft, Section: "8.6", Level: Must,
+		ID: "cimd-names-are-text", Spec: "RFC 6749", Section: "10.14", Level: Must,
 		Request: "client_name holds HTML and script, and links in the document are javascript: URLs; a user is asked",
 		Want:    "a refusal, or a page on which all of it is text, and nothing leads there",
 		Attacks: []string{"U7"},

@@ -164,7 +164,7 @@ var fapiCases = []Case{
 		},
 	},
 	{
-		ID: "fapi-token-type", Spec: fapiProfile, Section: "5.3.2.1", Level: Must,
+		ID: "fapi-token-type", Spec: fapiProfile, Section: "5.3.4", Level: Must,
 		Request: "a bound access token is presented as a Bearer token, without a proof",
 		Want:    "401",
 		Attacks: []string{"P13"},

@@ -132,7 +132,7 @@ var signedResponseCases = []Case{
 		},
 	},
 	{
-		ID: "signed-response-of-another", Spec: "JARM", Section: "2.4", Level: Must,
+		ID: "signed-response-of-another", Spec: "JARM", Section: "2.1", Level: Must,
 		Request: "two clients ask, each for a signed response",
 		Want:    "each gets one whose aud is itself and no other, signed by a key at jwks_uri",
 		needs:   []feature{codeFlow, jarmOffered},
@@ -146,7 +146,7 @@ var signedResponseCases = []Case{
 		},
 	},
 	{
-		ID: "signed-response-required-mode", Spec: "JARM", Section: "2.3", Level: Must,
+		ID: "signed-response-required-mode", Spec: openIDCore, Section: "3.1.2.6", Level: Should,
 		Request: "a request with a signed response mode that there is not",
 		Want:    "an error, and no code",
 		needs:   []feature{codeFlow, jarmOffered},

@@ -108,7 +108,7 @@ var keyCases = []Case{
 		},
 	},
 	{
-		ID: "jwks-cacheable", Spec: "OpenID Connect Core", Section: "10.1.1", Level: Should,
+		ID: "jwks-cacheable", Spec: "OpenID Connect Core", Section: "10.2.1", Level: Should,
 		Request: "the keys at jwks_uri",
 		Want:    "an answer that caches may keep: every client and resource server asks for it",
 		Attacks: []string{"L9"},

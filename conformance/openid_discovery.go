@@ -69,7 +69,7 @@ var discoveryCases = []Case{
 	{
 		ID: "discovery-rs256", Spec: openIDDiscovery, Section: "3", Level: Must,
 		Request: "id_token_signing_alg_values_supported in the metadata",
-		Want:    "RS256 is listed, and none is not",
+		Want:    "RS256 is listed; none is not, if ID tokens come from the authorization endpoint",
 		needs:   []feature{openIDDocument, lacks(fapi, "FAPI 2.0 allows no RS256")},
 		run: func(p *probe) {
 			if !p.run.md.lists("id_token_signing_alg_values_supported", "RS256") {

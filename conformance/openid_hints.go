@@ -54,7 +54,7 @@ var hintCases = []Case{
 		},
 	},
 	{
-		ID: "hint-forged", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
+		ID: "hint-forged", Spec: openIDCore, Section: "3.1.2.2", Level: Must,
 		Request: "id_token_hint is signed with a key that is not the server's, or not at all, or by HMAC with the server's public key",
 		Want:    "an error: it is not taken for what it says",
 		Attacks: []string{"B18", "E19"},
@@ -86,7 +86,7 @@ var hintCases = []Case{
 		},
 	},
 	{
-		ID: "hint-expired", Spec: openIDCore, Section: "3.1.2.1", Level: Should,
+		ID: "hint-expired", Spec: openIDCore, Section: "3.1.2.2", Level: Should,
 		Request: "id_token_hint is the client's own ID token of the user who is signed in, and has expired",
 		Want:    "it still counts: a code",
 		needs:   []feature{codeFlow, openID},
@@ -106,7 +106,7 @@ var hintCases = []Case{
 		},
 	},
 	{
-		ID: "hints-tolerated", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
+		ID: "hints-tolerated", Spec: openIDCore, Section: "15.1", Level: Must,
 		Request: "a request has display, ui_locales, claims_locales, login_hint, acr_values and a parameter of no specification",
 		Want:    "a code: what is not known or cannot be met is no error",
 		Attacks: []string{"B21"},

@@ -25,7 +25,7 @@ var hybridCases = []Case{
 		},
 	},
 	{
-		ID: "hybrid-code-id-token", Spec: openIDCore, Section: "3.3.2.5", Level: Must,
+		ID: "hybrid-code-id-token", Spec: openIDCore, Section: "3.3.3.6", Level: Must,
 		Request: "response_type=code id_token, and the code is redeemed",
 		Want:    "a code and an ID token in the fragment; iss, sub, aud and nonce are those of the ID token that comes for the code",
 		needs:   []feature{openID, lists("response_types_supported", "code id_token")},
@@ -77,7 +77,7 @@ var hybridCases = []Case{
 		},
 	},
 	{
-		ID: "implicit-no-query", Spec: "OAuth 2.0 Multiple Response Types", Section: "3", Level: Must,
+		ID: "implicit-no-query", Spec: "OAuth 2.0 Multiple Response Types", Section: "3", Level: Should,
 		Request: "response_mode=query with a response_type that brings an ID token",
 		Want:    "an error, and not in a way that would put an ID token into the query",
 		Attacks: []string{"B4"},
@@ -107,7 +107,7 @@ var hybridCases = []Case{
 		},
 	},
 	{
-		ID: "implicit-registered-alone", Spec: "OpenID Connect Registration", Section: "2", Level: Must,
+		ID: "implicit-registered-alone", Spec: "OpenID Connect Registration", Section: "2", Level: Should,
 		Request: "a client whose response_types are code alone asks for an ID token at the authorization endpoint",
 		Want:    "unauthorized_client, unsupported_response_type or invalid_request; and no ID token",
 		needs:   []feature{codeFlow, openID, anyOf(lists("response_types_supported", "id_token"), lists("response_types_supported", "code id_token"))},
@@ -120,7 +120,7 @@ var hybridCases = []Case{
 		},
 	},
 	{
-		ID: "implicit-without-openid", Spec: openIDCore, Section: "3.2.2.1", Level: Must,
+		ID: "implicit-without-openid", Spec: openIDCore, Section: "3.1.2.2", Level: Should,
 		Request: "response_type=id_token without the scope openid",
 		Want:    "an error, and no ID token",
 		needs:   []feature{openID, lists("response_types_supported", "id_token")},
@@ -136,7 +136,7 @@ var hybridCases = []Case{
 		},
 	},
 	{
-		ID: "hybrid-order-of-words", Spec: "OAuth 2.0 Multiple Response Types", Section: "3", Level: Must,
+		ID: "hybrid-order-of-words", Spec: "RFC 6749", Section: "3.1.1", Level: Must,
 		Request: "response_type=id_token code, the words the other way round",
 		Want:    "the same as for code id_token",
 		needs:   []feature{openID, lists("response_types_supported", "code id_token")},

@@ -37,7 +37,7 @@ var idTokenCases = []Case{
 		},
 	},
 	{
-		ID: "idtoken-one-audience", Spec: openIDCore, Section: "3.1.3.7", Level: Must,
+		ID: "idtoken-one-audience", Spec: openIDCore, Section: "3.1.3.7", Level: Should,
 		Request: "a code is redeemed, and the refresh token twice if there is one",
 		Want:    "aud names the client alone, or others only together with azp; it does not grow",
 		Attacks: []string{"E20"},
@@ -87,7 +87,7 @@ var idTokenCases = []Case{
 		},
 	},
 	{
-		ID: "idtoken-registered-algorithm", Spec: openIDCore, Section: "2", Level: Must,
+		ID: "idtoken-registered-algorithm", Spec: "OpenID Connect Registration", Section: "2", Level: Must,
 		Request: "clients sign users in that have registered each of id_token_signing_alg_values_supported",
 		Want:    "the ID token has the algorithm that the client has registered",
 		Attacks: []string{"O5", "O1"},
@@ -246,7 +246,7 @@ var idTokenCases = []Case{
 		},
 	},
 	{
-		ID: "idtoken-needs-openid", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
+		ID: "idtoken-needs-openid", Spec: openIDCore, Section: "3.1.2.2", Level: Should,
 		Request: "a request without the scope openid, but with a nonce and max_age",
 		Want:    "no ID token, or a refusal",
 		needs:   []feature{codeFlow, openID},

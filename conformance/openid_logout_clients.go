@@ -124,7 +124,7 @@ var clientLogoutCases = []Case{
 		},
 	},
 	{
-		ID: "backchannel-logout-deaf-client", Spec: backchannelLogout, Section: "2.8", Level: Must,
+		ID: "backchannel-logout-deaf-client", Spec: rpLogout, Section: "2", Level: Must,
 		Request: "a client answers the logout token with an error, and another one with 200",
 		Want:    "the user is signed out all the same, and the other client is told",
 		needs:   []feature{codeFlow, openID, leaving, is("backchannel_logout_supported")},
@@ -205,7 +205,7 @@ var clientLogoutCases = []Case{
 		},
 	},
 	{
-		ID: "backchannel-logout-user-ended", Spec: backchannelLogout, Section: "2.4", Level: Should,
+		ID: "backchannel-logout-user-ended", Spec: backchannelLogout, Section: "2.3", Level: Should,
 		Request: "the host ends all that a user has authorized, who was signed in at a client with a backchannel_logout_uri",
 		Want:    "the client is told: a logout token for the user or the session",
 		Attacks: []string{"F11"},

@@ -10,7 +10,7 @@ import (
 // OpenID Connect Core §3.1.2.1: when the user is asked, and when not.
 var promptCases = []Case{
 	{
-		ID: "prompt-none-nobody", Spec: openIDCore, Section: "3.1.2.6", Level: Must,
+		ID: "prompt-none-nobody", Spec: openIDCore, Section: "3.1.2.3", Level: Must,
 		Request: "prompt=none in a browser in which nobody is signed in",
 		Want:    "login_required, or interaction_required, and no page",
 		Attacks: []string{"B14"},
@@ -20,7 +20,7 @@ var promptCases = []Case{
 		},
 	},
 	{
-		ID: "prompt-none-no-consent", Spec: openIDCore, Section: "3.1.2.6", Level: Must,
+		ID: "prompt-none-no-consent", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
 		Request: "prompt=none in a browser whose user is signed in and has never allowed this client anything",
 		Want:    "consent_required or interaction_required, and no page; or a code, if the server asks nobody for consent",
 		Attacks: []string{"B14", "U16"},
@@ -37,7 +37,7 @@ var promptCases = []Case{
 		},
 	},
 	{
-		ID: "prompt-none-after-consent", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
+		ID: "prompt-none-after-consent", Spec: openIDCore, Section: "3.1.2.1", Level: Should,
 		Request: "prompt=none in a browser whose user is signed in and has allowed the client the same",
 		Want:    "a code without any page, and an ID token of the same user",
 		needs:   []feature{codeFlow, openID},
@@ -92,7 +92,7 @@ var promptCases = []Case{
 		},
 	},
 	{
-		ID: "prompt-login", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
+		ID: "prompt-login", Spec: openIDCore, Section: "3.1.2.3", Level: Must,
 		Request: "prompt=login in a browser whose user is signed in, some seconds after the sign-in",
 		Want:    "the user signs in again: auth_time is later; or an error",
 		needs:   []feature{codeFlow, openID},
@@ -115,7 +115,7 @@ var promptCases = []Case{
 		},
 	},
 	{
-		ID: "prompt-login-twice", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
+		ID: "prompt-login-twice", Spec: openIDCore, Section: "3.1.2.3", Level: Must,
 		Request: "a request with prompt=login that has been answered is opened once more in the same browser",
 		Want:    "the user is asked again, or the request is refused: no code without a new sign-in",
 		needs:   []feature{codeFlow, openID, frontRequests},
@@ -131,7 +131,7 @@ var promptCases = []Case{
 		},
 	},
 	{
-		ID: "prompt-consent", Spec: openIDCore, Section: "3.1.2.1", Level: Must,
+		ID: "prompt-consent", Spec: openIDCore, Section: "3.1.2.1", Level: Should,
 		Request: "prompt=consent in a browser whose user has allowed the client the same, and who denies it now",
 		Want:    "the user is asked again: no code",
 		needs:   []feature{codeFlow, openID},
@@ -238,7 +238,7 @@ var promptCases = []Case{
 		},
 	},
 	{
-		ID: "offline-access", Spec: openIDCore, Section: "11", Level: Must,
+		ID: "offline-access", Spec: openIDCore, Section: "11", Level: Should,
 		Request: "offline_access with prompt=consent, which the user allows",
 		Want:    "a refresh token",
 		needs:   []feature{codeFlow, openID, refreshing, lists("scopes_supported", "offline_access")},

@@ -35,7 +35,7 @@ var userInfoCases = []Case{
 		},
 	},
 	{
-		ID: "userinfo-post", Spec: openIDCore, Section: "5.3.1", Level: Must,
+		ID: "userinfo-post", Spec: openIDCore, Section: "5.3", Level: Must,
 		Request: "the UserInfo endpoint is asked by POST, with the access token in the header",
 		Want:    "the same as by GET",
 		needs:   []feature{codeFlow, openID, userInfoing},
@@ -88,7 +88,7 @@ var userInfoCases = []Case{
 		},
 	},
 	{
-		ID: "userinfo-bad-token", Spec: openIDCore, Section: "5.3.3", Level: Must,
+		ID: "userinfo-bad-token", Spec: openIDCore, Section: "5.3.3", Level: Should,
 		Request: "the UserInfo endpoint is asked with a made-up access token, one that is cut off, and a refresh token",
 		Want:    "401 with a WWW-Authenticate challenge that says invalid_token, and nothing about the user",
 		Attacks: []string{"G12", "E19"},

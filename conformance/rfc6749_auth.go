@@ -190,7 +190,7 @@ var clientAuthCases = []Case{
 		},
 	},
 	{
-		ID: "clientauth-registered-method", Spec: "OpenID Connect Core", Section: "9", Level: Should,
+		ID: "clientauth-registered-method", Spec: "OpenID Connect Core", Section: "3.1.3.1", Level: Should,
 		Request: "a client that is registered for client_secret_basic puts its secret into the form, and the other way round",
 		Want:    "invalid_client",
 		Attacks: []string{"D12"},

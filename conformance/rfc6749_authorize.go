@@ -246,7 +246,7 @@ var authorizeCases = []Case{
 		},
 	},
 	{
-		ID: "authorize-request-uri-unsupported", Spec: "OpenID Connect Core", Section: "3.1.2.6", Level: Must,
+		ID: "authorize-request-uri-unsupported", Spec: "OpenID Connect Core", Section: "6.2", Level: Must,
 		Request: "a request has a request_uri, and the server says that it takes none",
 		Want:    "the request is refused, and nothing is fetched",
 		Attacks: []string{"B21"},
@@ -263,7 +263,7 @@ var authorizeCases = []Case{
 		},
 	},
 	{
-		ID: "authorize-request-unsupported", Spec: "OpenID Connect Core", Section: "3.1.2.6", Level: Must,
+		ID: "authorize-request-unsupported", Spec: "OpenID Connect Core", Section: "6.1", Level: Must,
 		Request: "a request has a request object, and the server says that it takes none",
 		Want:    "the request is refused: what the client meant is in there",
 		Attacks: []string{"B21"},

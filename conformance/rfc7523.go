@@ -263,7 +263,7 @@ var assertionCases = []Case{
 		},
 	},
 	{
-		ID: "assertion-method-registered", Spec: "OpenID Connect Core", Section: "9", Level: Must,
+		ID: "assertion-method-registered", Spec: "OpenID Connect Core", Section: "3.1.3.1", Level: Must,
 		Request: "a client registered for private_key_jwt names itself alone, and a client with a secret signs an assertion with it",
 		Want:    "invalid_client: the registered method is the only one",
 		Attacks: []string{"D12"},

@@ -38,7 +38,7 @@ var requestURICases = []Case{
 		},
 	},
 	{
-		ID: "request-uri-not-registered", Spec: "OpenID Connect Registration", Section: "2", Level: Must,
+		ID: "request-uri-not-registered", Spec: "OpenID Connect Discovery", Section: "3", Level: Must,
 		Request: "a good request object at a URL that the client has not registered, and at one that begins like one that it has",
 		Want:    "a refusal, and nobody fetches it",
 		Attacks: []string{"E18"},
