@@ -288,7 +288,7 @@ var deviceCases = []Case{
 		},
 	},
 	{
-		ID: "device-resource", Spec: "RFC 8707", Section: "2.2", Level: Must,
+		ID: "device-resource", Spec: "RFC 8707", Section: "2.2", Level: Should,
 		Request: "a device names one resource when it asks, and another one when it polls",
 		Want:    "invalid_target; a token for the first if it names that one, or none",
 		Attacks: []string{"P15"},
