@@ -142,7 +142,7 @@ var devicePageCases = []Case{
 		},
 	},
 	{
-		ID: "device-one-decision", Spec: "RFC 8628", Section: "3.3", Level: Must,
+		ID: "device-one-decision", Spec: "RFC 8628", Section: "3.3", Level: Should,
 		Request: "the user denies, goes back in the browser, and allows",
 		Want:    "access_denied: the first decision counts",
 		Attacks: []string{"U10", "V1"},
@@ -157,9 +157,9 @@ var devicePageCases = []Case{
 		},
 	},
 	{
-		ID: "device-codes-unguessable", Spec: "RFC 8628", Section: "6.1", Level: Should,
+		ID: "device-codes-unguessable", Spec: "RFC 8628", Section: "5.2", Level: Should,
 		Request: "20 device authorization requests",
-		Want:    "device codes of 128 bits and more, user codes of 20 and more, and none twice",
+		Want:    "device codes of 128 bits and more, user codes of 20 and more (§5.1), and none twice",
 		Attacks: []string{"V1"},
 		needs:   []feature{devices},
 		run: func(p *probe) {

@@ -243,7 +243,7 @@ var guardCases = []Case{
 		},
 	},
 	{
-		ID: "guard-request-uri", Spec: "RFC 9101", Section: "10.4.1", Level: Must,
+		ID: "guard-request-uri", Spec: "RFC 9101", Section: "10.4.1", Level: Should,
 		Request: "request_uris that lead to the server's own machine, of a client that has registered none and of one that has registered them",
 		Want:    "they are refused, and no request comes there",
 		Attacks: []string{"E18", "S10"},

@@ -96,7 +96,7 @@ var keyCases = []Case{
 		},
 	},
 	{
-		ID: "jwks-content-type", Spec: "RFC 7517", Section: "8.5.2", Level: Should,
+		ID: "jwks-content-type", Spec: "RFC 7517", Section: "8.5.1", Level: Should,
 		Request: "the keys at jwks_uri",
 		Want:    "application/jwk-set+json, or application/json",
 		needs:   []feature{has("jwks_uri")},

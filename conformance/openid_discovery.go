@@ -103,7 +103,7 @@ var discoveryCases = []Case{
 	{
 		ID: "discovery-documents-agree", Spec: "RFC 8414", Section: "5", Level: Must,
 		Request: "the metadata where RFC 8414 has it and where OpenID Connect has it",
-		Want:    "where both are there and both have a member, it is the same",
+		Want:    "where both are there and both have a member, it is the same (RFC 9068 §4)",
 		needs:   []feature{openIDDocument},
 		run: func(p *probe) {
 			one := p.get(wellKnown(p.run.target.Issuer, "openid-configuration", false))

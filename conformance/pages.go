@@ -81,7 +81,7 @@ var pageCases = []Case{
 		},
 	},
 	{
-		ID: "page-client-name-escaped", Spec: "RFC 7591", Section: "5", Level: Must,
+		ID: "page-client-name-escaped", Spec: "RFC 7591", Section: "2.2", Level: Must,
 		Request: "a client's name is HTML, with a script in it",
 		Want:    "no such client, or pages that have it as text",
 		Attacks: []string{"U7"},

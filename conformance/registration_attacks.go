@@ -12,7 +12,7 @@ import (
 // What strangers try with what they register (RFC 7591 §5).
 var registrationAttackCases = []Case{
 	{
-		ID: "dcr-initial-access-token", Spec: "RFC 7591", Section: "3", Level: Must,
+		ID: "dcr-initial-access-token", Spec: "RFC 7591", Section: "3.2.2", Level: Must,
 		Request: "a client registers without the initial access token that the server wants, and with a wrong one",
 		Want:    "401",
 		Attacks: []string{"S7"},
@@ -30,7 +30,7 @@ var registrationAttackCases = []Case{
 		},
 	},
 	{
-		ID: "dcr-client-id-not-chosen", Spec: "RFC 7591", Section: "3.2.1", Level: Must,
+		ID: "dcr-client-id-not-chosen", Spec: "RFC 7591", Section: "3.1", Level: Must,
 		Request: "a registration says what its client_id, secret and registration access token are to be: another client's",
 		Want:    "values of the server's own, or a refusal; the other client is as it was",
 		Attacks: []string{"S9"},
@@ -46,9 +46,9 @@ var registrationAttackCases = []Case{
 		},
 	},
 	{
-		ID: "dcr-names-are-text", Spec: "RFC 7591", Section: "5", Level: Must,
+		ID: "dcr-names-are-text", Spec: "RFC 7591", Section: "2.2", Level: Must,
 		Request: "client_name holds HTML and script; client_uri, policy_uri, tos_uri and logo_uri are javascript: and data: URLs; a user is asked",
-		Want:    "a refusal, or a page on which all of it is text, and nothing leads there",
+		Want:    "a refusal, or a page on which all of it is text, and nothing leads there (§5)",
 		Attacks: []string{"U7"},
 		needs:   []feature{registering, codeFlow, frontRequests},
 		run: func(p *probe) {
@@ -114,7 +114,7 @@ var registrationAttackCases = []Case{
 		},
 	},
 	{
-		ID: "dcr-huge-refused", Spec: "RFC 7591", Section: "5", Level: Should,
+		ID: "dcr-huge-refused", Spec: "RFC 7591", Section: "3", Level: Should,
 		Request: "registrations with a name of 1 MB, 10 000 redirect URIs, and 100 000 nested arrays",
 		Want:    "a refusal within seconds",
 		Attacks: []string{"S8", "L1"},
@@ -161,7 +161,7 @@ var registrationAttackCases = []Case{
 		},
 	},
 	{
-		ID: "dcr-secrets-unguessable", Spec: "RFC 7591", Section: "5", Level: Must,
+		ID: "dcr-secrets-unguessable", Spec: "RFC 6749", Section: "10.10", Level: Must,
 		Request: "ten clients register",
 		Want:    "no client_id, secret or registration access token twice, and none that is short",
 		needs:   []feature{registering},

@@ -81,7 +81,7 @@ var managementCases = []Case{
 	{
 		ID: "dcm-token-required", Spec: "RFC 7592", Section: "2.1", Level: Must,
 		Request: "what is registered is read, replaced and deleted without a token, with a made-up one, and with that of another client",
-		Want:    "401; nothing has changed",
+		Want:    "401, or 403; nothing has changed",
 		Attacks: []string{"S8"},
 		needs:   []feature{registering},
 		run: func(p *probe) {
@@ -308,7 +308,7 @@ var managementCases = []Case{
 		},
 	},
 	{
-		ID: "dcm-access-token-refused", Spec: "RFC 7592", Section: "3", Level: Must,
+		ID: "dcm-access-token-refused", Spec: "RFC 7592", Section: "2", Level: Must,
 		Request: "what is registered is read with an access token of the client, and with the right token in the URL",
 		Want:    "401 for the one, and a refusal of the other",
 		Attacks: []string{"S8"},

@@ -218,9 +218,9 @@ var exchangeCases = []Case{
 		},
 	},
 	{
-		ID: "exchange-audience", Spec: "RFC 8693", Section: "2.1", Level: Must,
+		ID: "exchange-audience", Spec: "RFC 8693", Section: "2.1", Level: Should,
 		Request: "a token is exchanged for another resource, named by resource and, by the same name, as audience",
-		Want:    "a token for that one alone, or invalid_target",
+		Want:    "a token for that one alone (RFC 9700 §2.3), or invalid_target",
 		needs:   []feature{codeFlow, exchanges},
 		run: func(p *probe) {
 			one, other := p.twoResources()
@@ -238,7 +238,7 @@ var exchangeCases = []Case{
 		},
 	},
 	{
-		ID: "exchange-target-unknown", Spec: "RFC 8693", Section: "2.2.2", Level: Must,
+		ID: "exchange-target-unknown", Spec: "RFC 8693", Section: "2.2.2", Level: Should,
 		Request: "a token is exchanged for a resource and for an audience that there is not",
 		Want:    "invalid_target",
 		needs:   []feature{codeFlow, exchanges},

@@ -9,7 +9,7 @@ import (
 // RFC 8693 §4, and tokens of other issuers.
 var exchangeActorCases = []Case{
 	{
-		ID: "exchange-delegation", Spec: "RFC 8693", Section: "4.1", Level: Must,
+		ID: "exchange-delegation", Spec: "RFC 8693", Section: "4.1", Level: Should,
 		Request: "a token is exchanged with an actor's token beside it, and without one",
 		Want:    "an act claim that names the actor, and none",
 		needs:   []feature{codeFlow, exchanges, ownTokens},

@@ -6,7 +6,7 @@ import "net/http"
 // that the cases need Target.ResourceIdentifier.
 var resourceIndicatorCases = []Case{
 	{
-		ID: "resource-audience", Spec: "RFC 8707", Section: "2", Level: Must,
+		ID: "resource-audience", Spec: "RFC 8707", Section: "2", Level: Should,
 		Request: "authorization requests name one resource, and then the other",
 		Want:    "access tokens for the one that was named, and for no other",
 		Attacks: []string{"P14"},
@@ -64,7 +64,7 @@ var resourceIndicatorCases = []Case{
 		},
 	},
 	{
-		ID: "resource-not-authorized-refused", Spec: "RFC 8707", Section: "2.2", Level: Must,
+		ID: "resource-not-authorized-refused", Spec: "RFC 8707", Section: "2.2", Level: Should,
 		Request: "a token request names a resource other than the one of the authorization request",
 		Want:    "invalid_target, and no token for that resource",
 		Attacks: []string{"P15"},
@@ -91,7 +91,7 @@ var resourceIndicatorCases = []Case{
 		},
 	},
 	{
-		ID: "resource-refresh-subset", Spec: "RFC 8707", Section: "2.2", Level: Must,
+		ID: "resource-refresh-subset", Spec: "RFC 8707", Section: "2.2", Level: Should,
 		Request: "two resources are authorized, and refresh requests name the one and then the other",
 		Want:    "access tokens for the one that was named",
 		Attacks: []string{"P14"},
@@ -107,7 +107,7 @@ var resourceIndicatorCases = []Case{
 		},
 	},
 	{
-		ID: "resource-refresh-not-widened", Spec: "RFC 8707", Section: "2.2", Level: Must,
+		ID: "resource-refresh-not-widened", Spec: "RFC 8707", Section: "2.2", Level: Should,
 		Request: "a refresh request names a resource that was not authorized",
 		Want:    "invalid_target",
 		Attacks: []string{"P14", "P15"},
@@ -122,7 +122,7 @@ var resourceIndicatorCases = []Case{
 		},
 	},
 	{
-		ID: "resource-own-tokens", Spec: "RFC 8707", Section: "2.2", Level: Must,
+		ID: "resource-own-tokens", Spec: "RFC 8707", Section: "2.2", Level: Should,
 		Request: "a client asks for tokens of its own, for one resource, the other, and one that there is not",
 		Want:    "tokens for what was named, and invalid_target",
 		Attacks: []string{"P14"},

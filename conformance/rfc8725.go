@@ -118,7 +118,7 @@ var jwtFormCases = []Case{
 		},
 	},
 	{
-		ID: "jwt-unencoded-payload", Spec: "RFC 7797", Section: "7", Level: Should,
+		ID: "jwt-unencoded-payload", Spec: "RFC 7797", Section: "7", Level: Must,
 		Request: "assertions with b64 false in their header, and b64 in crit",
 		Want:    "invalid_client: the option is not for JWTs",
 		Attacks: []string{"E12"},
@@ -148,9 +148,9 @@ var jwtFormCases = []Case{
 		},
 	},
 	{
-		ID: "jwt-keys-in-header", Spec: "RFC 8725", Section: "3.10", Level: Must,
+		ID: "jwt-keys-in-header", Spec: "RFC 8725", Section: "3.8", Level: Must,
 		Request: "assertions signed by a key that they bring along: in jwk, in x5c, and at URLs in jku and x5u",
-		Want:    "invalid_client, and nobody asks at the URLs",
+		Want:    "invalid_client, and nobody asks at the URLs (§3.10)",
 		Attacks: []string{"E9"},
 		needs:   []feature{byKey},
 		run: func(p *probe) {

@@ -101,7 +101,7 @@ var accessTokenCases = []Case{
 		},
 	},
 	{
-		ID: "access-token-audience", Spec: "RFC 9068", Section: "3", Level: Must,
+		ID: "access-token-audience", Spec: "RFC 9068", Section: "3", Level: Should,
 		Request: "access tokens for the target's resource, and for another one",
 		Want:    "aud is the resource that was asked for; the token for the other one does not open this one (§4)",
 		needs:   jwtTokens,
@@ -133,7 +133,7 @@ var accessTokenCases = []Case{
 		},
 	},
 	{
-		ID: "access-token-scope", Spec: "RFC 9068", Section: "2.2.3", Level: Must,
+		ID: "access-token-scope", Spec: "RFC 9068", Section: "2.2.3", Level: Should,
 		Request: "an access token for a scope that was asked for",
 		Want:    "scope is in it, and says what was granted",
 		needs:   jwtTokens,
@@ -180,7 +180,7 @@ var accessTokenCases = []Case{
 		},
 	},
 	{
-		ID: "access-token-of-client", Spec: "RFC 9068", Section: "2.2", Level: Must,
+		ID: "access-token-of-client", Spec: "RFC 9068", Section: "2.2", Level: Should,
 		Request: "two access tokens of a client's own",
 		Want:    "sub is something that stands for the client, the same in both, and no user's; the jtis differ",
 		needs:   append([]feature{ownTokens}, jwtTokens...),

@@ -63,9 +63,9 @@ var pushedCases = []Case{
 		},
 	},
 	{
-		ID: "par-expires", Spec: "RFC 9126", Section: "2.2", Level: Must,
+		ID: "par-expires", Spec: "RFC 9126", Section: "4", Level: Must,
 		Request: "a request_uri is used a second after its expires_in",
-		Want:    "a refusal, without a redirect to the client's URI",
+		Want:    "a refusal: invalid_request_uri or invalid_request, or an error page",
 		needs:   []feature{codeFlow, pushing},
 		alone:   true,
 		run: func(p *probe) {
@@ -200,7 +200,7 @@ var pushedCases = []Case{
 	{
 		ID: "par-reference-unknown", Spec: "RFC 9126", Section: "4", Level: Must,
 		Request: "request_uris that nobody has made: a changed one, an invented one, an empty one",
-		Want:    "an error page, without a redirect",
+		Want:    "a refusal: an error page, or an error that the client is told",
 		needs:   []feature{codeFlow, pushing},
 		run: func(p *probe) {
 			c := p.client()

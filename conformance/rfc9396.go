@@ -117,7 +117,7 @@ var richRequestCases = []Case{
 		},
 	},
 	{
-		ID: "rar-introspection", Spec: "RFC 9396", Section: "9.2", Level: Must,
+		ID: "rar-introspection", Spec: "RFC 9396", Section: "9", Level: Must,
 		Request: "a token with authorization_details is introspected",
 		Want:    "authorization_details in the answer, or in the JWT itself",
 		needs:   []feature{codeFlow, richRequests},

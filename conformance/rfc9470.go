@@ -20,9 +20,9 @@ var stepUpCases = []Case{
 		},
 	},
 	{
-		ID: "stepup-challenge-and-answer", Spec: "RFC 9470", Section: "4", Level: Must,
+		ID: "stepup-challenge-and-answer", Spec: "RFC 9470", Section: "3", Level: Must,
 		Request: "a token of a sign-in long ago is presented; then the client sends the user to sign in as the challenge has it",
-		Want:    "401 insufficient_user_authentication with acr_values or max_age; then a token that is good",
+		Want:    "401 insufficient_user_authentication with acr_values or max_age; then a token that is good (§5)",
 		needs:   []feature{codeFlow},
 		alone:   true,
 		run: func(p *probe) {

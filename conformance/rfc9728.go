@@ -38,7 +38,7 @@ var resourceMetadataCases = []Case{
 		},
 	},
 	{
-		ID: "resource-metadata-names-server", Spec: "RFC 9728", Section: "2", Level: Must,
+		ID: "resource-metadata-names-server", Spec: "RFC 9728", Section: "2", Level: Should,
 		Request: "the metadata of the resource is read",
 		Want:    "the issuer in authorization_servers, members of the right types, and no empty arrays",
 		run: func(p *probe) {
