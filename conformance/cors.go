@@ -71,7 +71,7 @@ var corsCases = []Case{
 		},
 	},
 	{
-		ID: "cors-origin-in-vary", Spec: "Fetch", Section: "3.2.5", Level: Should,
+		ID: "cors-origin-in-vary", Spec: "Fetch", Section: "CORS protocol and HTTP caches", Level: Should,
 		Request: "pages of several origins ask what they may send to the token endpoint, and send it",
 		Want:    "where Access-Control-Allow-Origin names one of them, Vary names Origin, for caches",
 		Attacks: []string{"D17"},

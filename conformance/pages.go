@@ -71,7 +71,7 @@ var pageCases = []Case{
 		},
 	},
 	{
-		ID: "page-no-store", Spec: "RFC 6819", Section: "5.1.4.1", Level: Should,
+		ID: "page-no-store", Spec: "RFC 6819", Section: "4.6.6", Level: Should,
 		Request: "the page that asks about a request",
 		Want:    "it is not to be stored by caches",
 		needs:   []feature{codeFlow},

@@ -105,7 +105,7 @@ var pkceCases = []Case{
 		},
 	},
 	{
-		ID: "pkce-flows-crossed", Spec: "RFC 9700", Section: "4.5", Level: Must,
+		ID: "pkce-flows-crossed", Spec: "RFC 9700", Section: "2.1.1", Level: Must,
 		Request: "two flows of one client in two tabs of one browser, each code with the verifier of the other",
 		Want:    "invalid_grant both times",
 		Attacks: []string{"C13"},

@@ -230,7 +230,7 @@ var introspectionCases = []Case{
 		},
 	},
 	{
-		ID: "introspect-not-cached", Spec: "RFC 7662", Section: "4", Level: Should,
+		ID: "introspect-not-cached", Spec: "RFC 7662", Section: "5", Level: Should,
 		Request: "introspection of an access token",
 		Want:    "Cache-Control: no-store",
 		needs:   []feature{codeFlow, introspecting},
