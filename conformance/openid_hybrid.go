@@ -136,7 +136,7 @@ var hybridCases = []Case{
 		},
 	},
 	{
-		ID: "hybrid-order-of-words", Spec: "OAuth 2.0 Multiple Response Types", Section: "3", Level: Must,
+		ID: "hybrid-order-of-words", Spec: "RFC 6749", Section: "3.1.1", Level: Must,
 		Request: "response_type=id_token code, the words the other way round",
 		Want:    "the same as for code id_token",
 		needs:   []feature{openID, lists("response_types_supported", "code id_token")},

@@ -22,7 +22,7 @@ var userInfoCases = []Case{
 		},
 	},
 	{
-		ID: "userinfo-no-store", Spec: "RFC 6750", Section: "5.3", Level: Should,
+		ID: "userinfo-no-store", Spec: "RFC 6819", Section: "4.6.6", Level: Should,
 		Request: "the UserInfo endpoint is asked",
 		Want:    "an answer that no cache keeps for others: Cache-Control with no-store or private",
 		Attacks: []string{"G12"},

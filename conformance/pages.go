@@ -170,7 +170,7 @@ var pageCases = []Case{
 		},
 	},
 	{
-		ID: "page-error-not-reflected", Spec: "RFC 9700", Section: "4.11.2", Level: Must,
+		ID: "page-error-not-reflected", Spec: "RFC 6749", Section: "10.14", Level: Must,
 		Request: "requests that come to an error page, with HTML in client_id, redirect_uri, error and error_description",
 		Want:    "none of it is in the page but as text",
 		Attacks: []string{"U12"},

@@ -279,7 +279,7 @@ var refreshCases = []Case{
 		},
 	},
 	{
-		ID: "refresh-absolute-expiry", Spec: "RFC 9700", Section: "4.14.2", Level: Should,
+		ID: "refresh-absolute-expiry", Spec: "RFC 6819", Section: "5.1.5.2", Level: Should,
 		Request: "a client refreshes every thirty days, for three years",
 		Want:    "invalid_grant at some time: rotation does not put off the end for ever",
 		Attacks: []string{"F10"},
@@ -305,7 +305,7 @@ var refreshCases = []Case{
 		},
 	},
 	{
-		ID: "refresh-user-revoked", Spec: "RFC 9700", Section: "4.14.2", Level: Should,
+		ID: "refresh-user-revoked", Spec: "RFC 6819", Section: "5.2.2.4", Level: Should,
 		Request: "the user takes back all that was authorized",
 		Want:    "access and refresh tokens are dead at once",
 		Attacks: []string{"F11"},
