@@ -156,7 +156,7 @@ var backchannelCases = []Case{
 		},
 	},
 	{
-		ID: "ciba-revoked-before-poll", Spec: "RFC 9700", Section: "4.14.2", Level: Must,
+		ID: "ciba-revoked-before-poll", Spec: "RFC 6749", Section: "5.2", Level: Should,
 		Request: "the user allows a request, and ends all authorizations before the client polls",
 		Want:    "no tokens",
 		Attacks: []string{"C16", "F11"},

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// RFC 6749 §10.12, RFC 6819 §4.4.1.8, §5.2: what users sign in to, and what they allow.
+// RFC 6749 §3.1, §4.1, §10.12: what users sign in to, and what they allow.
 var consentCases = []Case{
 	{
 		ID: "login-forged", Spec: "RFC 6749", Section: "10.12", Level: Must,
@@ -32,7 +32,7 @@ var consentCases = []Case{
 		},
 	},
 	{
-		ID: "login-session-rotates", Spec: "RFC 6819", Section: "4.4.1.8", Level: Should,
+		ID: "login-session-rotates", Spec: "RFC 6749", Section: "3.1", Level: Should,
 		Request: "somebody gets cookies of the sign-in page, plants them in another browser, at which the user signs in, and then uses them",
 		Want:    "they are signed in at no browser but the user's: signing in makes new ones",
 		Attacks: []string{"U4"},
@@ -86,7 +86,7 @@ var consentCases = []Case{
 		},
 	},
 	{
-		ID: "consent-of-another-browser", Spec: "RFC 6819", Section: "4.4.1.8", Level: Must,
+		ID: "consent-of-another-browser", Spec: "RFC 6749", Section: "10.12", Level: Must,
 		Request: "the form that allows a request is sent whole, but from another browser: one that nobody is signed in at, and one at which the same user is",
 		Want:    "no code",
 		Attacks: []string{"U1"},
@@ -122,7 +122,7 @@ var consentCases = []Case{
 		},
 	},
 	{
-		ID: "consent-denied-then-allowed", Spec: "RFC 6819", Section: "5.2.3.2", Level: Should,
+		ID: "consent-denied-then-allowed", Spec: "RFC 6749", Section: "4.1.1", Level: Should,
 		Request: "the user denies a request, goes back, and allows it on the same page",
 		Want:    "no code: a page is answered once",
 		Attacks: []string{"U10"},
@@ -165,7 +165,7 @@ var consentCases = []Case{
 		},
 	},
 	{
-		ID: "consent-of-another-user", Spec: "RFC 6819", Section: "4.4.1.8", Level: Must,
+		ID: "consent-of-another-user", Spec: "RFC 6749", Section: "10.12", Level: Must,
 		Request: "a page asks one user; in another tab of the browser, somebody else signs in; then the first page's form is sent",
 		Want:    "no code that stands for the second user, who was not asked",
 		Attacks: []string{"U13"},

@@ -45,7 +45,7 @@ var corsCases = []Case{
 		},
 	},
 	{
-		ID: "cors-no-cookies-for-strangers", Spec: "RFC 9700", Section: "2.6", Level: Must,
+		ID: "cors-no-cookies-for-strangers", Spec: "RFC 9700", Section: "2.6", Level: Should,
 		Request: "a page of another origin, and one of none, asks what it may send to the endpoints that clients call, and sends it",
 		Want:    "nowhere an answer that may be read with the user's cookies",
 		Attacks: []string{"D17"},

@@ -123,7 +123,7 @@ var devicePageCases = []Case{
 		},
 	},
 	{
-		ID: "device-decision-of-another-browser", Spec: "RFC 9700", Section: "4.7", Level: Must,
+		ID: "device-decision-of-another-browser", Spec: "RFC 6749", Section: "10.12", Level: Must,
 		Request: "another site has the form that asks somebody else about a device, and has the browser of a user send it who is signed in",
 		Want:    "no tokens for the device; from the user's own page there are",
 		Attacks: []string{"U1", "U3"},

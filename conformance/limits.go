@@ -124,7 +124,7 @@ var limitCases = []Case{
 		},
 	},
 	{
-		ID: "log-no-secrets", Spec: "RFC 6819", Section: "5.1.4.1", Level: Must,
+		ID: "log-no-secrets", Spec: "RFC 6749", Section: "10.3", Level: Must,
 		Request: "a whole flow: a user signs in and allows, a code is redeemed, tokens are used, refreshed, introspected and revoked",
 		Want:    "nothing that opens anything is in the server's log, at its finest level: no code, token, verifier, secret, assertion, password or cookie",
 		Attacks: []string{"L6", "B24"},
@@ -139,7 +139,7 @@ var limitCases = []Case{
 		},
 	},
 	{
-		ID: "log-no-secrets-refused", Spec: "RFC 6819", Section: "5.1.4.1", Level: Must,
+		ID: "log-no-secrets-refused", Spec: "RFC 6819", Section: "4.6.7", Level: Should,
 		Request: "requests that are refused: a code with a wrong verifier, again, and to a wrong redirect URI, a wrong secret, credentials in the query, a redirect URI with a code in it",
 		Want:    "nothing that opens anything is in the server's log",
 		Attacks: []string{"L6", "B24", "D9"},

@@ -195,7 +195,7 @@ var logoutCases = []Case{
 		},
 	},
 	{
-		ID: "logout-agreed-elsewhere", Spec: "RFC 9700", Section: "4.7", Level: Must,
+		ID: "logout-agreed-elsewhere", Spec: rpLogout, Section: "2", Level: Must,
 		Request: "another site has the form by which one user would agree to a logout, and has another user's browser send it",
 		Want:    "that user stays signed in; the form signs out the one who was asked",
 		Attacks: []string{"U14", "U1"},

@@ -22,7 +22,7 @@ var userInfoCases = []Case{
 		},
 	},
 	{
-		ID: "userinfo-no-store", Spec: "RFC 6750", Section: "5.3", Level: Should,
+		ID: "userinfo-no-store", Spec: "RFC 6819", Section: "4.6.6", Level: Should,
 		Request: "the UserInfo endpoint is asked",
 		Want:    "an answer that no cache keeps for others: Cache-Control with no-store or private",
 		Attacks: []string{"G12"},
@@ -48,7 +48,7 @@ var userInfoCases = []Case{
 		},
 	},
 	{
-		ID: "userinfo-token-in-query", Spec: "RFC 9700", Section: "4.3.2", Level: Must,
+		ID: "userinfo-token-in-query", Spec: "RFC 9700", Section: "4.3.2", Level: Should,
 		Request: "the UserInfo endpoint is asked with the access token in the query",
 		Want:    "a refusal",
 		Attacks: []string{"G12"},
@@ -60,7 +60,7 @@ var userInfoCases = []Case{
 		},
 	},
 	{
-		ID: "userinfo-two-tokens", Spec: "RFC 6750", Section: "2", Level: Must,
+		ID: "userinfo-two-tokens", Spec: "RFC 6750", Section: "3.1", Level: Should,
 		Request: "the access token is in the header and in the form as well",
 		Want:    "a refusal, invalid_request",
 		needs:   []feature{codeFlow, openID, userInfoing},
@@ -71,7 +71,7 @@ var userInfoCases = []Case{
 		},
 	},
 	{
-		ID: "userinfo-no-token", Spec: "RFC 6750", Section: "3.1", Level: Must,
+		ID: "userinfo-no-token", Spec: "RFC 6750", Section: "3.1", Level: Should,
 		Request: "the UserInfo endpoint is asked without any access token",
 		Want:    "401 with a WWW-Authenticate challenge, which has no error code",
 		Attacks: []string{"G12"},

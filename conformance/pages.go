@@ -71,7 +71,7 @@ var pageCases = []Case{
 		},
 	},
 	{
-		ID: "page-no-store", Spec: "RFC 6819", Section: "5.1.4.1", Level: Should,
+		ID: "page-no-store", Spec: "RFC 6819", Section: "4.6.6", Level: Should,
 		Request: "the page that asks about a request",
 		Want:    "it is not to be stored by caches",
 		needs:   []feature{codeFlow},
@@ -170,7 +170,7 @@ var pageCases = []Case{
 		},
 	},
 	{
-		ID: "page-error-not-reflected", Spec: "RFC 9700", Section: "4.11.2", Level: Must,
+		ID: "page-error-not-reflected", Spec: "RFC 6749", Section: "10.14", Level: Must,
 		Request: "requests that come to an error page, with HTML in client_id, redirect_uri, error and error_description",
 		Want:    "none of it is in the page but as text",
 		Attacks: []string{"U12"},

@@ -159,7 +159,7 @@ var redirectCases = []Case{
 		},
 	},
 	{
-		ID: "redirect-dangerous-scheme", Spec: "RFC 9700", Section: "4.1.3", Level: Must,
+		ID: "redirect-dangerous-scheme", Spec: "RFC 7591", Section: "5", Level: Must,
 		Request: "a client registers javascript:, data:, file: or another scheme that browsers run or read by themselves, and then asks for it",
 		Want:    "it is not registered, or at least not used",
 		Attacks: []string{"A15"},

@@ -98,7 +98,7 @@ var responseCases = []Case{
 		},
 	},
 	{
-		ID: "response-no-store", Spec: "RFC 9700", Section: "4.3.1", Level: Should,
+		ID: "response-no-store", Spec: "RFC 6749", Section: "5.1", Level: Should,
 		Request: "an authorization request that succeeds, and one that is refused",
 		Want:    "the redirect with the code, and the one with the error, are not to be stored by caches",
 		Attacks: []string{"B9"},

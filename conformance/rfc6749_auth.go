@@ -207,7 +207,7 @@ var clientAuthCases = []Case{
 		},
 	},
 	{
-		ID: "clientauth-store-down", Spec: "RFC 6749", Section: "5.2", Level: Must,
+		ID: "clientauth-store-down", Spec: "RFC 6749", Section: "5.2", Level: Should,
 		Request: "a client authenticates and redeems a code while the server's store fails, and again when it works",
 		Want:    "a server error, and not invalid_client or invalid_grant, which would have clients give up; then tokens",
 		Attacks: []string{"D20"},

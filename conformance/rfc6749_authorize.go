@@ -42,7 +42,7 @@ var authorizeCases = []Case{
 		},
 	},
 	{
-		ID: "authorize-response-type-missing", Spec: "RFC 6749", Section: "4.1.2.1", Level: Must,
+		ID: "authorize-response-type-missing", Spec: "RFC 6749", Section: "3.1.1", Level: Must,
 		Request: "response_type is left out, or empty",
 		Want:    "the client is told invalid_request, or unsupported_response_type",
 		Attacks: []string{"B1"},
@@ -142,7 +142,7 @@ var authorizeCases = []Case{
 		},
 	},
 	{
-		ID: "authorize-not-text", Spec: "RFC 6749", Section: "A", Level: Must,
+		ID: "authorize-not-text", Spec: "RFC 6749", Section: "10.14", Level: Must,
 		Request: "parameters are not UTF-8, are encoded too long, or have surrogates, a byte order mark or NUL in them",
 		Want:    "no failure of the server, and nothing of it comes back as it was",
 		Attacks: []string{"A24"},
@@ -182,7 +182,7 @@ var authorizeCases = []Case{
 		},
 	},
 	{
-		ID: "authorize-multipart", Spec: "RFC 6749", Section: "3.1", Level: Should,
+		ID: "authorize-multipart", Spec: "RFC 6749", Section: "4.1.1", Level: Should,
 		Request: "the authorization request comes by POST, as multipart/form-data",
 		Want:    "nothing comes of it: only one encoding is defined",
 		Attacks: []string{"A23"},

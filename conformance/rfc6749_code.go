@@ -46,7 +46,7 @@ var codeCases = []Case{
 		},
 	},
 	{
-		ID: "code-race", Spec: "RFC 9700", Section: "4.5", Level: Must,
+		ID: "code-race", Spec: "RFC 6749", Section: "10.5", Level: Must,
 		Request: "a code is redeemed 64 times at once",
 		Want:    "tokens once, and invalid_grant 63 times",
 		Attacks: []string{"C1"},

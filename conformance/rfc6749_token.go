@@ -30,7 +30,7 @@ var tokenCases = []Case{
 		},
 	},
 	{
-		ID: "token-query-parameters-refused", Spec: "RFC 6749", Section: "3.2", Level: Must,
+		ID: "token-query-parameters-refused", Spec: "RFC 6749", Section: "4.4.2", Level: Should,
 		Request: "a token request by POST whose parameters stand in the URL, beside an empty form",
 		Want:    "no tokens",
 		Attacks: []string{"D1"},

@@ -66,7 +66,7 @@ var bearerCases = []Case{
 		},
 	},
 	{
-		ID: "bearer-other-credentials", Spec: "RFC 6750", Section: "3.1", Level: Must,
+		ID: "bearer-other-credentials", Spec: "RFC 6750", Section: "3", Level: Must,
 		Request: "a code, a refresh token, an ID token and a client's secret are presented as access tokens",
 		Want:    "401 for each",
 		run: func(p *probe) {

@@ -11,7 +11,7 @@ import (
 // RFC 7009: token revocation.
 var revocationCases = []Case{
 	{
-		ID: "revoke-access-token", Spec: "RFC 7009", Section: "2.1", Level: Must,
+		ID: "revoke-access-token", Spec: "RFC 7009", Section: "2", Level: Should,
 		Request: "a client revokes its access token",
 		Want:    "200, and the token is dead at once",
 		Attacks: []string{"G8"},
@@ -56,7 +56,7 @@ var revocationCases = []Case{
 		},
 	},
 	{
-		ID: "revoke-by-public-client", Spec: "RFC 7009", Section: "2.1", Level: Must,
+		ID: "revoke-by-public-client", Spec: "RFC 7009", Section: "2.1", Level: Should,
 		Request: "a client that does not authenticate revokes its access token, naming itself",
 		Want:    "200, and the token is dead at once",
 		needs:   []feature{codeFlow, revoking, publicClients},

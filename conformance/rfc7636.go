@@ -14,7 +14,7 @@ var pkceCases = []Case{
 	{
 		ID: "pkce-wrong-verifier", Spec: "RFC 7636", Section: "4.6", Level: Must,
 		Request: "a code is redeemed with the verifier of another request, and with none",
-		Want:    "invalid_grant both times",
+		Want:    "invalid_grant; invalid_request will do for none",
 		Attacks: []string{"C13"},
 		needs:   []feature{codeFlow},
 		run: func(p *probe) {
@@ -105,7 +105,7 @@ var pkceCases = []Case{
 		},
 	},
 	{
-		ID: "pkce-flows-crossed", Spec: "RFC 9700", Section: "4.5", Level: Must,
+		ID: "pkce-flows-crossed", Spec: "RFC 9700", Section: "2.1.1", Level: Must,
 		Request: "two flows of one client in two tabs of one browser, each code with the verifier of the other",
 		Want:    "invalid_grant both times",
 		Attacks: []string{"C13"},
@@ -121,7 +121,7 @@ var pkceCases = []Case{
 	{
 		ID: "pkce-verifier-without-challenge", Spec: "RFC 9700", Section: "2.1.1", Level: Must,
 		Request: "a code whose request had no challenge is redeemed with a verifier",
-		Want:    "invalid_grant: somebody has taken the challenge out of the request",
+		Want:    "invalid_grant or invalid_request: somebody has taken the challenge out of the request",
 		Attacks: []string{"C9"},
 		needs:   []feature{codeFlow},
 		run: func(p *probe) {

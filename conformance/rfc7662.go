@@ -199,7 +199,7 @@ var introspectionCases = []Case{
 		},
 	},
 	{
-		ID: "introspect-used-refresh-token", Spec: "RFC 7662", Section: "2.2", Level: Must,
+		ID: "introspect-used-refresh-token", Spec: "RFC 7662", Section: "2.2", Level: Should,
 		Request: "a client asks about a refresh token that it has used and that was rotated",
 		Want:    "active is false",
 		needs:   []feature{codeFlow, refreshing, introspecting},
@@ -230,7 +230,7 @@ var introspectionCases = []Case{
 		},
 	},
 	{
-		ID: "introspect-not-cached", Spec: "RFC 7662", Section: "4", Level: Should,
+		ID: "introspect-not-cached", Spec: "RFC 7662", Section: "5", Level: Should,
 		Request: "introspection of an access token",
 		Want:    "Cache-Control: no-store",
 		needs:   []feature{codeFlow, introspecting},

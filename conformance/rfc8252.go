@@ -25,7 +25,7 @@ var nativeCases = []Case{
 		},
 	},
 	{
-		ID: "native-loopback-port-only", Spec: "RFC 8252", Section: "7.3", Level: Must,
+		ID: "native-loopback-port-only", Spec: "RFC 8252", Section: "8.4", Level: Must,
 		Request: "a native client that has registered http://127.0.0.1/callback asks for another path, a query, a fragment, a user name, another scheme or host, with or without a port",
 		Want:    "an error page for each: nothing but the port may differ",
 		Attacks: []string{"A5", "A6", "A13"},
@@ -40,7 +40,7 @@ var nativeCases = []Case{
 		},
 	},
 	{
-		ID: "native-loopback-spellings", Spec: "RFC 8252", Section: "8.3", Level: Must,
+		ID: "native-loopback-spellings", Spec: "RFC 8252", Section: "8.4", Level: Must,
 		Request: "a native client that has registered http://127.0.0.1/callback asks for another address of the device, for one in another spelling, or for names that look like one",
 		Want:    "an error page for each",
 		Attacks: []string{"A13"},

@@ -271,7 +271,7 @@ var deviceCases = []Case{
 		},
 	},
 	{
-		ID: "device-revoked-before-poll", Spec: "RFC 9700", Section: "4.14.2", Level: Must,
+		ID: "device-revoked-before-poll", Spec: "RFC 6749", Section: "5.2", Level: Should,
 		Request: "a user allows a device, and ends all authorizations before the device polls",
 		Want:    "no tokens",
 		Attacks: []string{"C16", "F11"},

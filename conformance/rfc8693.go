@@ -264,7 +264,7 @@ var exchangeCases = []Case{
 		},
 	},
 	{
-		ID: "exchange-bound-token", Spec: "RFC 9700", Section: "2.2.1", Level: Must,
+		ID: "exchange-bound-token", Spec: "RFC 9700", Section: "2.2.1", Level: Should,
 		Request: "somebody exchanges an access token that is bound to a key, without a proof of that key, and with another one",
 		Want:    "a refusal: what was stolen must not become a bearer token",
 		needs:   []feature{codeFlow, exchanges, proving},

@@ -242,7 +242,7 @@ var accessTokenCases = []Case{
 		},
 	},
 	{
-		ID: "access-token-forged-introspection", Spec: "RFC 7662", Section: "2.2", Level: Must,
+		ID: "access-token-forged-introspection", Spec: "RFC 7662", Section: "2.2", Level: Should,
 		Request: "forged access tokens, at introspection",
 		Want:    "active false, and nothing else",
 		Attacks: []string{"E19", "G6"},

@@ -64,7 +64,7 @@ var issuerCases = []Case{
 		},
 	},
 	{
-		ID: "iss-in-fragment", Spec: "RFC 9207", Section: "4", Level: Must,
+		ID: "iss-in-fragment", Spec: "RFC 9207", Section: "2", Level: Must,
 		Request: "a request for a response type with tokens",
 		Want:    "iss beside them, or, as §4 leaves it, in the ID token",
 		needs:   append(answersWithIssuer[:len(answersWithIssuer):len(answersWithIssuer)], openID),

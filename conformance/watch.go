@@ -27,7 +27,7 @@ var watchCases = []Case{
 		},
 	},
 	{
-		ID: "always-an-answer", Spec: "RFC 9110", Section: "15.6", Level: Must,
+		ID: "always-an-answer", Spec: "RFC 9110", Section: "15.6", Level: Should,
 		Request: "every request of every case that breaks nothing of the server's",
 		Want:    "never a status of 500 and above, but 503 with Retry-After where a client's own documents cannot be had",
 		Attacks: []string{"D19"},
