@@ -97,7 +97,12 @@ var backchannelCases = []Case{
 			q.wantNoStore()
 			q.poll().wantError(400, "authorization_pending")
 			p.answer(Allow)
-			t := q.c.got(q.poll())
+			x := q.poll()
+			if x.text("error") == "slow_down" { // the second time within the interval (§11)
+				p.advance(30 * time.Second)
+				x = q.poll()
+			}
+			t := q.c.got(x)
 			if t.id == "" {
 				p.failf("%s: there is no id_token", t.what())
 			}

@@ -86,7 +86,7 @@ var consentCases = []Case{
 		},
 	},
 	{
-		ID: "consent-of-another-browser", Spec: "RFC 6749", Section: "10.12", Level: Must,
+		ID: "consent-of-another-browser", Spec: "RFC 6749", Section: "10.12", Level: Should,
 		Request: "the form that allows a request is sent whole, but from another browser: one that nobody is signed in at, and one at which the same user is",
 		Want:    "no code",
 		Attacks: []string{"U1"},

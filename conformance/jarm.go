@@ -113,7 +113,7 @@ var signedResponseCases = []Case{
 	},
 	{
 		ID: "signed-response-algorithm", Spec: "JARM", Section: "3", Level: Must,
-		Request: "clients with each authorization_signed_response_alg that the server lists",
+		Request: "clients with each authorization_signed_response_alg that the server lists, other than by a shared secret",
 		Want:    "responses signed with that algorithm",
 		Attacks: []string{"O1", "O5"},
 		needs:   []feature{codeFlow, jarmOffered, has("authorization_signing_alg_values_supported")},
@@ -121,6 +121,9 @@ var signedResponseCases = []Case{
 			for _, algorithm := range p.run.md.list("authorization_signing_alg_values_supported") {
 				if algorithm == "none" {
 					p.errorf("none is listed, which must not be used")
+					continue
+				}
+				if strings.HasPrefix(algorithm, "HS") {
 					continue
 				}
 				o := p.client(with("authorization_signed_response_alg", algorithm)).authorize(set("response_mode", "jwt"))

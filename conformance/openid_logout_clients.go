@@ -35,17 +35,15 @@ var clientLogoutCases = []Case{
 			if said.text("iss") != p.run.target.Issuer || !same(said.said.audience(), []string{c.ID}) {
 				p.errorf("iss %v and aud %v", said.said["iss"], said.said["aud"])
 			}
-			if iat, exp := said.seconds("iat"), said.seconds("exp"); iat > now+60 || iat < now-300 || exp <= now || exp > now+600 {
+			if iat, exp := said.seconds("iat"), said.seconds("exp"); iat > now+60 || iat < now-300 || exp <= now {
 				p.errorf("iat and exp are %d and %d seconds from now", iat-now, exp-now)
 			}
 			if said.text("jti") == "" {
 				p.errorf("there is no jti")
 			}
 			events, _ := said.said["events"].(map[string]any)
-			if event, ok := events["http://schemas.openid.net/event/backchannel-logout"].(map[string]any); !ok {
+			if _, ok := events["http://schemas.openid.net/event/backchannel-logout"].(map[string]any); !ok {
 				p.errorf("events is %v", said.said["events"])
-			} else if len(event) > 0 {
-				p.errorf("the event should be an empty object, and is %v", event)
 			}
 			if said.text("sub") == "" && said.text("sid") == "" {
 				p.errorf("there is neither sub nor sid")

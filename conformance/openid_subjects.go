@@ -54,8 +54,8 @@ var subjectCases = []Case{
 	},
 	{
 		ID: "pairwise-everywhere", Spec: openIDCore, Section: "8", Level: Must,
-		Request: "a client with pairwise subjects looks for the user's public sub: at the UserInfo endpoint, by introspection, in its access token, after a refresh",
-		Want:    "the pairwise sub everywhere, and the public one nowhere",
+		Request: "a client with pairwise subjects looks for the user's public sub: at the UserInfo endpoint, and after a refresh",
+		Want:    "the pairwise sub",
 		Attacks: []string{"O4"},
 		needs:   []feature{codeFlow, openID, lists("subject_types_supported", "pairwise"), lists("subject_types_supported", "public")},
 		run: func(p *probe) {
@@ -71,18 +71,30 @@ var subjectCases = []Case{
 			if p.run.md.text("userinfo_endpoint") != "" {
 				check("the UserInfo endpoint", t.userInfo().wantJSON().member["sub"])
 			}
-			if p.run.md.text("introspection_endpoint") != "" {
-				if x := c.introspect(t.access); x.status == http.StatusOK {
-					check("introspection", x.member["sub"])
-				}
-			}
-			if _, body := decoded(t.access); body != nil {
-				check("the access token", body["sub"])
-			}
 			if t.refresh != "" {
 				if next := c.got(c.refreshed(t.refresh)); next.id != "" {
 					check("a refresh", next.identity().said["sub"])
 				}
+			}
+		},
+	},
+	{
+		ID: "pairwise-in-access-tokens", Spec: "RFC 9068", Section: "6", Level: Should,
+		Request: "a client with pairwise subjects looks for the user's public sub in its access token, and by introspection",
+		Want:    "the pairwise sub, or none, and the public one nowhere",
+		Attacks: []string{"O4"},
+		needs:   []feature{codeFlow, openID, lists("subject_types_supported", "pairwise"), lists("subject_types_supported", "public")},
+		run: func(p *probe) {
+			open := p.client(with("subject_type", "public")).tokens(identifying()).identity().text("sub")
+			c := p.client(with("subject_type", "pairwise"))
+			t := c.tokens(identifying())
+			if p.run.md.text("introspection_endpoint") != "" {
+				if x := c.introspect(t.access); x.status == http.StatusOK && x.member["sub"] == open {
+					p.errorf("introspection tells the public sub")
+				}
+			}
+			if _, body := decoded(t.access); body["sub"] == open {
+				p.errorf("the access token has the public sub")
 			}
 		},
 	},

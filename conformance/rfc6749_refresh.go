@@ -41,9 +41,26 @@ var refreshCases = []Case{
 		},
 	},
 	{
-		ID: "refresh-reuse-revokes", Spec: "RFC 9700", Section: "4.14.2", Level: Should,
-		Request: "a rotated refresh token comes back after ten minutes, when no lost answer explains it",
-		Want:    "invalid_grant, and the whole family is dead",
+		ID: "refresh-reuse-revokes", Spec: "RFC 9700", Section: "4.14.2", Level: Must,
+		Request: "a rotated refresh token of a public client comes back after ten minutes, when no lost answer explains it",
+		Want:    "invalid_grant, and the newest refresh token of its family is dead",
+		Attacks: []string{"F2"},
+		needs:   []feature{codeFlow, refreshing, publicClients},
+		alone:   true,
+		run: func(p *probe) {
+			c := p.client(public())
+			t := c.lastingTokens()
+			next := c.rotated(t)
+			p.advance(10 * time.Minute)
+			last := c.rotated(next)
+			c.refreshed(t.refresh).wantError(400, "invalid_grant")
+			c.refreshed(last.refresh).wantError(400, "invalid_grant")
+		},
+	},
+	{
+		ID: "refresh-reuse-ends-grant", Spec: "RFC 9700", Section: "4.14.2", Level: Should,
+		Request: "a rotated refresh token comes back after ten minutes",
+		Want:    "all that the grant has yielded is dead, access tokens too",
 		Attacks: []string{"F2"},
 		needs:   []feature{codeFlow, refreshing},
 		alone:   true,
@@ -59,14 +76,14 @@ var refreshCases = []Case{
 		},
 	},
 	{
-		ID: "refresh-reuse-refused", Spec: "RFC 9700", Section: "4.14.2", Level: Should,
-		Request: "a rotated refresh token comes back after ten minutes, twice",
+		ID: "refresh-reuse-refused", Spec: "RFC 9700", Section: "4.14.2", Level: Must,
+		Request: "a rotated refresh token of a public client comes back after ten minutes, twice",
 		Want:    "invalid_grant both times",
 		Attacks: []string{"F1", "F4"},
-		needs:   []feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing, publicClients},
 		alone:   true,
 		run: func(p *probe) {
-			c := p.client()
+			c := p.client(public())
 			t := c.lastingTokens()
 			c.rotated(t)
 			p.advance(10 * time.Minute)
@@ -102,14 +119,14 @@ var refreshCases = []Case{
 		},
 	},
 	{
-		ID: "refresh-race", Spec: "RFC 9700", Section: "4.14.2", Level: Should,
-		Request: "a refresh token is used 64 times at once",
+		ID: "refresh-race", Spec: "RFC 9700", Section: "4.14.2", Level: Must,
+		Request: "a refresh token of a public client is used 64 times at once",
 		Want:    "one family of tokens at most: all who get a new refresh token get the same one, the others invalid_grant",
 		Attacks: []string{"F2", "F4"},
-		needs:   []feature{codeFlow, refreshing},
+		needs:   []feature{codeFlow, refreshing, publicClients},
 		varies:  true,
 		run: func(p *probe) {
-			c := p.client()
+			c := p.client(public())
 			t := c.lastingTokens()
 			families := map[string]bool{}
 			for _, x := range together(p, races, func(int) *exchange { return c.refreshed(t.refresh) }) {
@@ -200,8 +217,8 @@ var refreshCases = []Case{
 	},
 	{
 		ID: "refresh-other-client-refused", Spec: "RFC 6749", Section: "6", Level: Must,
-		Request: "another client uses a refresh token, then the client that it was issued to",
-		Want:    "invalid_grant, then tokens: strangers do no harm",
+		Request: "another client uses a refresh token",
+		Want:    "invalid_grant",
 		Attacks: []string{"F7"},
 		needs:   []feature{codeFlow, refreshing},
 		run: func(p *probe) {
@@ -210,6 +227,20 @@ var refreshCases = []Case{
 			t := owner.lastingTokens()
 			stranger.dpop = owner.dpop
 			stranger.refreshed(t.refresh).wantError(400, "invalid_grant")
+		},
+	},
+	{
+		ID: "refresh-survives-stranger", Spec: "RFC 6819", Section: "4.5.2", Level: Should,
+		Request: "another client uses a refresh token, then the client that it was issued to",
+		Want:    "tokens for that one: strangers do no harm",
+		Attacks: []string{"F7"},
+		needs:   []feature{codeFlow, refreshing},
+		run: func(p *probe) {
+			owner, stranger := p.client(), p.client()
+			different(p, owner, stranger)
+			t := owner.lastingTokens()
+			stranger.dpop = owner.dpop
+			stranger.refreshed(t.refresh).wantRefused()
 			t.wantAlive("a stranger tried its refresh token")
 			owner.got(owner.refreshed(t.refresh)).wantAlive("a refresh")
 		},

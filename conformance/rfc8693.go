@@ -205,7 +205,7 @@ var exchangeCases = []Case{
 		},
 	},
 	{
-		ID: "exchange-scope-narrowed", Spec: "RFC 8693", Section: "2.1", Level: Must,
+		ID: "exchange-scope-narrowed", Spec: "RFC 8693", Section: "2.1", Level: Should,
 		Request: "a token with two scopes is exchanged for one of them",
 		Want:    "a token with that scope alone",
 		needs:   []feature{codeFlow, exchanges},

@@ -69,7 +69,7 @@ var accessTokenCases = []Case{
 			if typ, _ := head["typ"].(string); !strings.EqualFold(strings.TrimPrefix(strings.ToLower(typ), "application/"), "at+jwt") {
 				p.errorf("typ is %v", head["typ"])
 			}
-			if alg, _ := head["alg"].(string); strings.EqualFold(alg, "none") || strings.HasPrefix(alg, "HS") {
+			if alg, _ := head["alg"].(string); strings.EqualFold(alg, "none") {
 				p.errorf("alg is %v", alg)
 			}
 			for _, name := range []string{"iss", "sub", "client_id", "jti"} {
@@ -294,7 +294,7 @@ var accessTokenCases = []Case{
 	{
 		ID: "server-keys-public", Spec: "RFC 7517", Section: "9.2", Level: Must,
 		Request: "the keys at jwks_uri",
-		Want:    "public keys alone, each of 2048 bits if it is RSA, with different kids, and none symmetric",
+		Want:    "public keys alone, each of 2048 bits if it is RSA, and none symmetric",
 		Attacks: []string{"L9"},
 		needs:   []feature{has("jwks_uri")},
 		run: func(p *probe) {
@@ -303,7 +303,6 @@ var accessTokenCases = []Case{
 			if len(list) == 0 {
 				p.failf("there are no keys")
 			}
-			seen := map[string]bool{}
 			for _, one := range list {
 				key, _ := one.(map[string]any)
 				for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
@@ -311,11 +310,6 @@ var accessTokenCases = []Case{
 						p.errorf("a key has the member %s", private)
 					}
 				}
-				id, _ := key["kid"].(string)
-				if seen[id] {
-					p.errorf("two keys have the kid %q", id)
-				}
-				seen[id] = true
 				if n, _ := key["n"].(string); key["kty"] == "RSA" && len(n) < 341 { // 256 bytes in base64url
 					p.errorf("an RSA key is shorter than 2048 bits")
 				}

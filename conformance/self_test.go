@@ -75,4 +75,4 @@ func TestSelf(t *testing.T) {
 }
 
 // The server's own HTTP client connects to nothing inside, whatever clients name.
-func TestSelf_guarded(t *testing.T) { passes(t, start(t, "memory", "guarded"), "guard") }
+func TestSelf_guarded(t *testing.T) { passes(t, start(t, "memory", self.Guarded), "guard") }

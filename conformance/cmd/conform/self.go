@@ -20,7 +20,7 @@ func runSelf(ctx context.Context, o *options, stdout, stderr io.Writer) (int, er
 	if err != nil {
 		return unknown, err
 	}
-	profiles, err := some("-profile", o.profile, self.Profiles())
+	profiles, err := some("-profile", o.profile, self.Profiles(), self.Guarded)
 	if err != nil {
 		return unknown, err
 	}
@@ -67,15 +67,15 @@ func (o *options) checkSelf(ctx context.Context, backend, profile string, stderr
 	return o.test(ctx, site.Target(), name, stderr)
 }
 
-// some are the names in a list with commas, or all.
-func some(flag, said string, all []string) ([]string, error) {
+// some are the names in a list with commas, or all. besides are names that all leaves out.
+func some(flag, said string, all []string, besides ...string) ([]string, error) {
 	if said == "all" {
 		return all, nil
 	}
 	names := strings.Split(said, ",")
 	for _, name := range names {
-		if !slices.Contains(all, name) {
-			return nil, fmt.Errorf("%s: there is no %q; there are %s", flag, name, strings.Join(all, ", "))
+		if known := slices.Concat(all, besides); !slices.Contains(known, name) {
+			return nil, fmt.Errorf("%s: there is no %q; there are %s", flag, name, strings.Join(known, ", "))
 		}
 	}
 	return names, nil

@@ -22,15 +22,18 @@ var scopes = authz.Scopes{
 
 var openIDScopes = authz.Scopes{"openid": "Know who you are", "profile": "Know your name", "email": "Know your address"}
 
-// Profiles are the names of the configurations that the whole suite is run against. There is also
-// guarded, for the cases of its name.
+// Guarded is a profile for the few cases about what the server fetches: the whole suite cannot be
+// run against it.
+const Guarded = "guarded"
+
+// Profiles are the names of the configurations that the whole suite is run against, all but Guarded.
 func Profiles() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(profiles)), func(name string) bool { return guardedProfiles[name] })
 }
 
 // guardedProfiles are those in which the server fetches with the library's own client, which goes
 // to public addresses only: not even to the suite's documents.
-var guardedProfiles = map[string]bool{"guarded": true}
+var guardedProfiles = map[string]bool{Guarded: true}
 
 // boundProfiles are those in which every access token is bound to a key.
 var boundProfiles = map[string]bool{"strict": true, "fapi2": true, "fapi2-signing": true}
@@ -58,7 +61,7 @@ var profiles = map[string]func(s *Site) authz.Config{
 		return s.openID(s.common(authz.ProfileFAPI2MessageSigning()))
 	},
 	"everything": everything,
-	"guarded":    everything,
+	Guarded:      everything,
 }
 
 // everything is all that can be on at once.

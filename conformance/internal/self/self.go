@@ -28,7 +28,7 @@ type Options struct {
 	// Backend is memory, bolt or postgres. Default bolt.
 	Backend string
 
-	// Profile is one of Profiles. Default everything.
+	// Profile is one of Profiles, or Guarded. Default everything.
 	Profile string
 
 	// Change may change the configuration further, at last. Nil for no change.

@@ -46,7 +46,6 @@ var zitadelRemarks = map[string]string{
 
 var providerRemarks = map[string]string{
 	"authorize-by-post":                byPost,
-	"openid-request-by-post":           byPost,
 	"logout-by-post":                   byPost,
 	"page-tells-who-asks":              developerPage,
 	"page-not-framed":                  developerPage,
