@@ -26,6 +26,19 @@ var authorizeCases = []Case{
 		},
 	},
 	{
+		ID: "authorize-no-challenge", Spec: "OAuth 2.1 (draft)", Section: "4.1.2.1", Level: Should,
+		Request: "an authorization request of a client that there is not",
+		Want:    "no challenge, by which a browser would ask the person for credentials",
+		Attacks: []string{"A1"},
+		needs:   []feature{codeFlow, frontRequests},
+		run: func(p *probe) {
+			o := p.client().request(set("client_id", p.name("nobody"))).anywhere().in(p.browser(), Allow).wantNoAnswer()
+			if o.last != nil && o.last.header.Get("WWW-Authenticate") != "" {
+				p.failf("status %d with WWW-Authenticate %q", o.last.status, o.last.header.Get("WWW-Authenticate"))
+			}
+		},
+	},
+	{
 		ID: "authorize-client-id-missing", Spec: "RFC 6749", Section: "4.1.2.1", Level: Must,
 		Request: "an authorization request without client_id, or with an empty one",
 		Want:    "an error page, and no redirect",

@@ -31,7 +31,7 @@ var documentMutants = []Mutant{
 	},
 	{
 		Name: "document-changes-overlooked", Case: "cimd-change-honoured",
-		Edits: []Edit{{"authz/client_document.go", "MinFresh: 0,", "MinFresh: time.Hour,"}},
+		Edits: []Edit{{"authz/client_document.go", "MinFresh: 0,", "MinFresh: 3 * time.Hour,"}},
 	},
 	{
 		Name: "document-fetched-every-time", Case: "cimd-document-kept",

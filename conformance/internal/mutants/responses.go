@@ -48,7 +48,7 @@ var responseMutants = []Mutant{
 		Edits: []Edit{{"handlers/form_post.go", "e.pages.cspForm, \"form_post.html\"", "\"script-src 'unsafe-inline'\", \"form_post.html\""}},
 	},
 	{
-		Name: "authorize-unknown-client-authenticates", Case: "authorize-unknown-client",
+		Name: "authorize-unknown-client-authenticates", Case: "authorize-no-challenge",
 		Edits: []Edit{{"authz/authorization.go", `		return failed(invalidRequest, "client_unknown", "The application that sent you here is not known to this server.").`,
 			"		e := failed(invalidRequest, \"client_unknown\", \"The application that sent you here is not known to this server.\")\n		e.Status = 401\n		return e."},
 			{"handlers/error_page.go", "\tpage := &ErrorPage{", "\tif refused.Status == 401 {\n\t\tw.Header().Set(\"WWW-Authenticate\", \"Basic\")\n\t}\n\tpage := &ErrorPage{"}},
