@@ -79,8 +79,8 @@ var revocationCases = []Case{
 			t := p.client().tokens()
 			t.c.revoke(p.secret("token")).wantStatus(http.StatusOK)
 			t.c.revoke("x").wantStatus(http.StatusOK)
-			t.c.revoke(t.access).wantStatus(http.StatusOK)
-			t.c.revoke(t.access).wantStatus(http.StatusOK)
+			t.c.revokeAccess(t).wantStatus(http.StatusOK)
+			t.c.revokeAccess(t).wantStatus(http.StatusOK)
 		},
 	},
 	{
@@ -94,7 +94,7 @@ var revocationCases = []Case{
 			for _, hint := range []string{"refresh_token", "urn:example:no-such-type"} {
 				t := c.tokens()
 				t.wantAlive("it was issued")
-				c.revoke(t.access, set("token_type_hint", hint)).wantStatus(http.StatusOK)
+				c.revokeAccess(t, set("token_type_hint", hint)).wantStatus(http.StatusOK)
 				if t.alive() {
 					p.errorf("the access token works after its revocation with token_type_hint=%s", hint)
 				}
@@ -233,7 +233,9 @@ var revocationCases = []Case{
 			if down == nil {
 				p.notTested("the server's store cannot be stopped: see Controls.StoreDown")
 			}
-			t := p.client().tokens()
+			c := p.client()
+			c.revokeAccess(c.tokens()).wantStatus(http.StatusOK)
+			t := c.tokens()
 			p.after(func() { down(false) })
 			down(true)
 			x := t.c.revoke(t.access)

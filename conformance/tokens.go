@@ -129,6 +129,16 @@ func (c *client) revoke(token string, edits ...edit) *exchange {
 	return c.post("revocation_endpoint", form)
 }
 
+// revokeAccess revokes an access token; the case is over if the server does so with refresh tokens
+// alone (RFC 7009 §2).
+func (c *client) revokeAccess(t *tokens, edits ...edit) *exchange {
+	x := c.revoke(t.access, edits...)
+	if x.text("error") == "unsupported_token_type" {
+		c.p.notOffered("access tokens are not revoked")
+	}
+	return x
+}
+
 // present presents the access token at a URL, with a proof if it is bound.
 func (t *tokens) present(method, address string, changes ...sending) *exchange {
 	p := t.c.p
