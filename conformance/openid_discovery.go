@@ -196,8 +196,3 @@ var discoveryCases = []Case{
 		},
 	},
 }
-
-// codeAlone tells whether no ID token comes from the authorization endpoint.
-func codeAlone(r *running) bool {
-	return !slices.ContainsFunc(r.md.list("response_types_supported"), func(s string) bool { return strings.Contains(s, "id_token") })
-}
