@@ -18,6 +18,7 @@ var catalogue = [][]Case{
 	clientAuthCases,
 	codeCases,
 	refreshCases,
+	refreshEndCases,
 	revocationCases,
 	introspectionCases,
 	corsCases,

@@ -94,23 +94,12 @@ func (o *options) understand(connections, names, only string, rest []string) err
 		}
 		o.connections = append(o.connections, n)
 	}
-	o.chosen = caseNames()
-	if names != "" {
-		o.chosen = strings.Split(names, ",")
+	var err error
+	if o.chosen, err = some(names, caseNames(), "-cases: there is no case"); err != nil {
+		return err
 	}
-	for _, name := range o.chosen {
-		if !slices.Contains(caseNames(), name) {
-			return fmt.Errorf("-cases: there is no case %q; there are %s", name, strings.Join(caseNames(), ", "))
-		}
-	}
-	o.only = markGroupNames()
-	if only != "" {
-		o.only = strings.Split(only, ",")
-	}
-	for _, name := range o.only {
-		if !slices.Contains(markGroupNames(), name) {
-			return fmt.Errorf("-only: there are no marks %q; there are %s", name, strings.Join(markGroupNames(), ", "))
-		}
+	if o.only, err = some(only, markGroupNames(), "-only: there are no marks"); err != nil {
+		return err
 	}
 	switch o.backend {
 	case "bolt", "postgres":
@@ -122,6 +111,20 @@ func (o *options) understand(connections, names, only string, rest []string) err
 		return fmt.Errorf("-backend: there is no backend %q; there are bolt, memory, postgres", o.backend)
 	}
 	return nil
+}
+
+// some are the names in a list with commas; all, if it is empty.
+func some(said string, all []string, unknown string) ([]string, error) {
+	if said == "" {
+		return all, nil
+	}
+	names := strings.Split(said, ",")
+	for _, name := range names {
+		if !slices.Contains(all, name) {
+			return nil, fmt.Errorf("%s %q; there are %s", unknown, name, strings.Join(all, ", "))
+		}
+	}
+	return names, nil
 }
 
 func (o *options) run(r *report) error {
