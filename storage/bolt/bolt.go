@@ -73,9 +73,11 @@ import (
 
 // DB is a [storage.Store] in one file. Use [Open] to make one.
 type DB struct {
-	bolt  *bbolt.DB
-	path  string
-	group group
+	bolt   *bbolt.DB
+	path   string
+	mapped int64 // how much of the file's future is mapped
+	group  group
+	base   atomic.Pointer[base] // nil while the file is being changed, and when closed
 
 	// recent is what lies above bbolt's file.
 	recent   atomic.Pointer[recent]
@@ -132,14 +134,19 @@ func Open(path string) (*DB, error) {
 	if err := check(path); err != nil {
 		return nil, openError(path, err)
 	}
-	mapped, err := openMapped(path)
+	file, mapped, err := openMapped(path)
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	db := newDB(path, mapped)
+	db := newDB(path, file)
+	db.mapped = mapped
 	if err := db.recover(); err != nil {
 		db.log.closeFiles()
+		db.dropBase()
 		return nil, openError(path, errors.Join(err, db.bolt.Close()))
+	}
+	if db.base.Load() == nil {
+		db.newBase()
 	}
 	return db, nil
 }
@@ -175,6 +182,7 @@ func (db *DB) closeOnce() error {
 		db.log.remove() // as long as nobody else can have the file, and make its own
 	}
 	db.recent.Store(&recent{layers: []*layer{{}}, closed: true}) // nobody reads any more
+	db.dropBase()
 	if err := db.bolt.Close(); err != nil {
 		return fmt.Errorf("bolt: closing %s: %w", db.path, err)
 	}

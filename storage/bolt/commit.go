@@ -98,7 +98,7 @@ func (db *DB) applyAll(jobs []*job) (spoiler int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	defer t.tx.Rollback()
+	defer t.end()
 	t.pending = &db.pending
 	added := 0
 	var at time.Time

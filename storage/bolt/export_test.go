@@ -22,6 +22,24 @@ func (db *DB) LimitSize(bytes int) {
 	})
 }
 
+// OpenUnmapped opens a file as where no map can be made in advance.
+func OpenUnmapped(path string) (*DB, error) {
+	db, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	db.dropBase()
+	if err := db.bolt.Close(); err != nil {
+		return nil, err
+	}
+	db.mapped = 0
+	if db.bolt, err = openWith(path, 0); err != nil {
+		return nil, err
+	}
+	db.newBase()
+	return db, nil
+}
+
 // alone does something while nothing is being written.
 func (db *DB) alone(fn func() error) {
 	if err := db.write(context.Background(), &job{alone: fn}); err != nil {
@@ -60,6 +78,8 @@ func (db *DB) Hold() (release func()) {
 // Raw changes the file behind the package's back.
 func (db *DB) Raw(fn func(tx *bbolt.Tx) error) error {
 	db.Merge()
+	db.dropBase()
+	defer db.newBase()
 	return db.bolt.Update(fn)
 }
 

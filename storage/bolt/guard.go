@@ -47,27 +47,39 @@ func (db *DB) read(fn func(t *txn) error) error {
 		if err != nil {
 			return err
 		}
-		defer t.tx.Rollback()
+		defer t.end()
 		return fn(t)
 	}))
 }
 
-// begin is a view of this moment. Its tx must be rolled back.
+// begin is a view of this moment, which must be ended.
 func (db *DB) begin() (*txn, error) {
 	for {
 		before := db.recent.Load()
-		tx, err := db.bolt.Begin(false)
+		t, err := db.beginBelow()
 		if err != nil {
 			return nil, err
 		}
-		// If a layer was dropped meanwhile, tx may be from before it was merged.
+		// If a layer was dropped meanwhile, this may be from before it was merged; or from
+		// after the next was, which holds more than belongs to this moment.
 		if now := db.recent.Load(); now.oldest() == before.oldest() {
-			return &txn{tx: tx, recent: *now}, nil
+			t.recent = *now
+			return t, nil
 		}
-		if err := tx.Rollback(); err != nil {
-			return nil, err
-		}
+		t.end()
 	}
+}
+
+// beginBelow is a view of bbolt's file alone.
+func (db *DB) beginBelow() (*txn, error) {
+	if b := db.base.Load(); b != nil && b.enter() {
+		return b.view(), nil
+	}
+	tx, err := db.bolt.Begin(false)
+	if err != nil {
+		return nil, err
+	}
+	return &txn{tx: tx}, nil
 }
 
 // explain adds the path, and where there is one the cure, to an error from inside.

@@ -21,17 +21,20 @@ const (
 	growMost  = 16 << 20
 )
 
-// openMapped opens a file that check has seen.
-func openMapped(path string) (*bbolt.DB, error) {
+// openMapped opens a file that check has seen, and says how much of it can come to be before
+// bbolt needs another map; 0 means that nothing is known of that.
+func openMapped(path string) (db *bbolt.DB, mapped int64, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	db, err := openWith(path, reserve(info.Size()))
+	ahead := reserve(info.Size())
+	db, err = openWith(path, ahead)
 	if errors.Is(err, syscall.ENOMEM) {
-		db, err = openWith(path, 0) // the process may not have that much, as under ulimit -v
+		ahead = 0 // the process may not have that much, as under ulimit -v
+		db, err = openWith(path, ahead)
 	}
-	return db, err
+	return db, int64(ahead), err
 }
 
 func openWith(path string, mapSize int) (db *bbolt.DB, err error) {

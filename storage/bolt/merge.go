@@ -22,6 +22,10 @@ const (
 	// wait for that.
 	logMost = 8 << 20
 
+	// mergeRoom is more than any merge lets the file grow by. Where so much is mapped in
+	// advance, bbolt does not wait for readers to go, and they can share a base.
+	mergeRoom = 4 << 30
+
 	// releaseEvery is after how many merges the pages that were looked at meanwhile are given
 	// back. Under load that is every few seconds, and costs a millisecond.
 	releaseEvery = 16
@@ -105,6 +109,9 @@ func (db *DB) mergeAll(stayInUse bool) error {
 // mergeLayers puts layers, the oldest first, into bbolt's file.
 func (db *DB) mergeLayers(state logState, layers ...*layer) error {
 	err := db.update(func(t *txn) error {
+		if t.tx.Size() <= db.mapped-mergeRoom {
+			db.newBase() // for the time that this takes
+		}
 		if db.merges.Load()%releaseEvery == releaseEvery-1 {
 			db.release(t.tx.Size())
 		}
@@ -135,6 +142,8 @@ func (db *DB) change(fn func(r *recent)) {
 
 // update changes bbolt's file in one transaction. It does not panic.
 func (db *DB) update(fn func(t *txn) error) error {
+	db.dropBase()
+	defer db.newBase()
 	return guard(func() (err error) {
 		if halted := db.halted.Load(); halted != nil {
 			return *halted

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -212,5 +213,46 @@ func TestManyLargeRecords(t *testing.T) {
 	db.Merge()
 	if size := db.LogSize(); size > 30<<20 {
 		t.Errorf("the log keeps %d bytes", size)
+	}
+}
+
+// TestReadersAndNewMaps: where a file outgrows its map, bbolt waits for all readers to go.
+// They do, however many there are, and they share what they read from.
+func TestReadersAndNewMaps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	db, err := bolt.OpenUnmapped(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := db.Client(t.Context(), "none"); !errors.Is(err, storage.ErrNotFound) {
+					t.Errorf("got %v", err)
+					return
+				}
+			}
+		})
+	}
+	// 64 MB, of which bbolt maps no more than twice what there is.
+	value := strings.Repeat("x", 64<<10)
+	for i := range 1000 {
+		within, done := context.WithTimeout(t.Context(), 20*time.Second)
+		err := db.PutClient(within, storage.Client{ID: fmt.Sprintf("client%04d", i), Name: value})
+		done()
+		if err != nil {
+			t.Fatalf("client %d: %v", i, err)
+		}
+	}
+	stop()
+	all.Wait()
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() < 32<<20 {
+		t.Errorf("the file has %v bytes, %v", info.Size(), err)
 	}
 }

@@ -14,7 +14,8 @@ import (
 // txn is a view of all records at one moment, which knows how they are kept: those of a
 // bbolt transaction, and above them what the log holds, and what has not been written yet.
 type txn struct {
-	tx *bbolt.Tx
+	tx   *bbolt.Tx
+	base *base // that tx belongs to; nil if it is this view's own
 
 	// recent lies above tx, pending above that. Changes go into pending or, if that is
 	// nil, into tx.
@@ -41,7 +42,12 @@ func (t *txn) open(b bucket) *opened {
 			return &t.opened[i]
 		}
 	}
-	found := b.in(t.tx)
+	var found *bbolt.Bucket
+	if t.base != nil {
+		found = t.base.buckets[b]
+	} else {
+		found = b.in(t.tx)
+	}
 	if found == nil {
 		panic(fmt.Sprintf("bucket %s is missing", b)) // guard makes it an ErrCorrupt
 	}
@@ -50,6 +56,18 @@ func (t *txn) open(b bucket) *opened {
 	}
 	t.opened = append(t.opened, opened{b, found, found.Cursor()})
 	return &t.opened[len(t.opened)-1]
+}
+
+// end gives back what begin took. Nothing that was read is touched after it.
+func (t *txn) end() {
+	b := t.base
+	if b == nil {
+		_ = t.tx.Rollback()
+		return
+	}
+	t.recent, t.pending, t.dirty = recent{}, nil, false
+	b.spare.Put(t)
+	b.leave()
 }
 
 func (t *txn) bucket(b bucket) *bbolt.Bucket { return t.open(b).bucket }
