@@ -68,21 +68,25 @@ measuring:
 	return samples, nil
 }
 
-// bareFsync is a write of 4 KiB that reaches the disk, over and over.
-func bareFsync(duration time.Duration) (*sample, error) {
+// bareFsync is a write of 4 KiB that reaches the disk, over and over: at the end of a file, as
+// whoever keeps a log writes; or in place, where the file system has nothing to note.
+func bareFsync(duration time.Duration, inPlace bool) (*sample, error) {
 	f, err := newSyncedFile()
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return timed("fsync", duration, f.write)
+	if inPlace {
+		return timed("fsync_in_place", duration, f.write)
+	}
+	return timed("fsync", duration, f.append)
 }
 
-// syncedFile is a file whose first 4 KiB, which are there already, are written again and
-// again.
+// syncedFile is a file of which 4 KiB at a time are written to the disk.
 type syncedFile struct {
 	*os.File
 	page [4096]byte
+	end  int64
 }
 
 func newSyncedFile() (*syncedFile, error) {
@@ -92,12 +96,20 @@ func newSyncedFile() (*syncedFile, error) {
 	}
 	s := &syncedFile{File: f}
 	_ = os.Remove(f.Name()) // where that works on an open file
-	_, err = f.Write(make([]byte, 1<<20))
+	n, err := f.Write(make([]byte, 1<<20))
+	s.end = int64(n)
 	return s, err
 }
 
-func (s *syncedFile) write() error {
-	_, err := s.WriteAt(s.page[:], 0)
+func (s *syncedFile) write() error { return s.writeAt(0) }
+
+func (s *syncedFile) append() error {
+	s.end += int64(len(s.page))
+	return s.writeAt(s.end - int64(len(s.page)))
+}
+
+func (s *syncedFile) writeAt(offset int64) error {
+	_, err := s.WriteAt(s.page[:], offset)
 	return errors.Join(err, s.Sync())
 }
 
