@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -45,9 +46,9 @@ func (b *base) view() *txn {
 	return &txn{tx: b.tx, base: b}
 }
 
-// dropBase lets nobody enter the base any more. A change of the file may begin then: without
-// a reader, bbolt can use again the pages that the last change has replaced, and make a new
-// map, for which it waits until nobody reads.
+// dropBase lets nobody enter the base any more. A change of the file may begin then: when the
+// last reader has left, bbolt can use again the pages that the last change has replaced, and
+// make a new map.
 func (db *DB) dropBase() {
 	if old := db.base.Swap(nil); old != nil {
 		old.leave()
@@ -77,5 +78,8 @@ func (db *DB) newBase() {
 		db.base.Store(b)
 	} else if b.tx != nil {
 		_ = guard(b.tx.Rollback)
+	} else if errors.As(err, new(panicError)) {
+		db.stuck.Store(true) // bbolt panicked with its locks held
+		db.halt(err)
 	}
 }

@@ -75,9 +75,9 @@ import (
 type DB struct {
 	bolt   *bbolt.DB
 	path   string
-	mapped int64 // how much of the file's future is mapped
+	mapped int64 // how large the file can become before bbolt makes another map
 	group  group
-	base   atomic.Pointer[base] // nil while the file is being changed, and when closed
+	base   atomic.Pointer[base] // nil when closed, and when the file is being changed and may outgrow its map
 
 	// recent is what lies above bbolt's file.
 	recent   atomic.Pointer[recent]

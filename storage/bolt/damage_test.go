@@ -255,7 +255,7 @@ func TestDamageWhileOpen(t *testing.T) {
 			}
 			noticed := 0
 			for what, answer := range w.ask(db) {
-				// What is small lies in a page that has been read already.
+				// Of small buckets bbolt may have a copy.
 				if err, failed := answer.(error); failed && errors.Is(err, bolt.ErrCorrupt) {
 					noticed++
 				} else if !reflect.DeepEqual(answer, before[what]) {

@@ -22,8 +22,8 @@ func (db *DB) LimitSize(bytes int) {
 	})
 }
 
-// OpenUnmapped opens a file as where no map can be made in advance.
-func OpenUnmapped(path string) (*DB, error) {
+// OpenMapped opens a file of which only so much is mapped in advance.
+func OpenMapped(path string, size int) (*DB, error) {
 	db, err := Open(path)
 	if err != nil {
 		return nil, err
@@ -32,8 +32,8 @@ func OpenUnmapped(path string) (*DB, error) {
 	if err := db.bolt.Close(); err != nil {
 		return nil, err
 	}
-	db.mapped = 0
-	if db.bolt, err = openWith(path, 0); err != nil {
+	db.mapped = int64(size)
+	if db.bolt, err = openWith(path, size); err != nil {
 		return nil, err
 	}
 	db.newBase()

@@ -62,11 +62,15 @@ func (db *DB) begin() (*txn, error) {
 		}
 		// If a layer was dropped meanwhile, this may be from before it was merged; or from
 		// after the next was, which holds more than belongs to this moment.
-		if now := db.recent.Load(); now.oldest() == before.oldest() {
+		now := db.recent.Load()
+		if now.oldest() == before.oldest() && !now.closed {
 			t.recent = *now
 			return t, nil
 		}
 		t.end()
+		if now.closed {
+			return nil, storage.ErrClosed // the file may lack what is only in the log
+		}
 	}
 }
 

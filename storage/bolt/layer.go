@@ -55,6 +55,8 @@ type layer struct {
 
 	mu      sync.RWMutex
 	records [bucketCount]map[string]*version
+
+	changes, bytes int64 // how many, and of what size
 }
 
 // version is a record as the group number seq has left it.
@@ -88,7 +90,9 @@ func (l *layer) add(changes []change, seq uint64) {
 	versions := make([]version, len(changes))
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.changes += int64(len(changes))
 	for i, c := range changes {
+		l.bytes += int64(len(c.key) + len(c.value))
 		if l.records[c.bucket] == nil {
 			l.records[c.bucket] = make(map[string]*version)
 		}

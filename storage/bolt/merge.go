@@ -22,10 +22,6 @@ const (
 	// wait for that.
 	logMost = 8 << 20
 
-	// mergeRoom is more than any merge lets the file grow by. Where so much is mapped in
-	// advance, bbolt does not wait for readers to go, and they can share a base.
-	mergeRoom = 4 << 30
-
 	// releaseEvery is after how many merges the pages that were looked at meanwhile are given
 	// back. Under load that is every few seconds, and costs a millisecond.
 	releaseEvery = 16
@@ -109,7 +105,7 @@ func (db *DB) mergeAll(stayInUse bool) error {
 // mergeLayers puts layers, the oldest first, into bbolt's file.
 func (db *DB) mergeLayers(state logState, layers ...*layer) error {
 	err := db.update(func(t *txn) error {
-		if t.tx.Size() <= db.mapped-mergeRoom {
+		if db.hasRoom(t.tx.Size(), layers) {
 			db.newBase() // for the time that this takes
 		}
 		if db.merges.Load()%releaseEvery == releaseEvery-1 {
@@ -129,6 +125,18 @@ func (db *DB) mergeLayers(state logState, layers ...*layer) error {
 		db.merges.Add(1)
 	}
 	return err
+}
+
+// hasRoom reports whether to merge layers into a file of that size takes no larger map, for
+// which bbolt would wait until nobody reads. At the very most, all that the file holds is
+// written again, to pages that are half full, and the changes with as much around them.
+func (db *DB) hasRoom(size int64, layers []*layer) bool {
+	const amply = 8
+	most := 3 * size
+	for _, l := range layers {
+		most += amply * (l.bytes + l.changes*int64(db.bolt.Info().PageSize))
+	}
+	return most <= db.mapped
 }
 
 // change replaces what readers see. Those who have begun keep what they have.
