@@ -248,6 +248,7 @@ func TestBackChannelLogout_2_3_remembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.waitFor(t, 1)
+	h.told(t, spa) // and nothing of it is left in the store
 	h.login(t, spa)
 	h.clock.Advance(10*24*time.Hour + time.Minute)
 	if err := h.RevokeSession(t.Context(), "ana", "s1"); err != nil {
