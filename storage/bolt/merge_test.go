@@ -15,6 +15,20 @@ import (
 	"github.com/grantor-oauth/grantor/storage/bolt"
 )
 
+// meanwhile runs four readers, until stop is called, which waits for them.
+func meanwhile(t *testing.T, read func(ctx context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() { read(ctx) })
+	}
+	return func() {
+		cancel()
+		all.Wait()
+	}
+}
+
 // TestReadersSeeOneMoment: while records change together, again and again and through many
 // merges, no list shows some of them before a change and some after it.
 func TestReadersSeeOneMoment(t *testing.T) {
@@ -33,28 +47,23 @@ func TestReadersSeeOneMoment(t *testing.T) {
 	if err := db.Commit(t.Context(), round(0)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	var all sync.WaitGroup
-	for range 4 {
-		all.Go(func() {
-			var last time.Time
-			for ctx.Err() == nil {
-				list, err := db.ListConsents(t.Context(), "ana", "", 100)
-				if err != nil || len(list) != 20 {
-					t.Errorf("%d consents, %v", len(list), err)
+	stop := meanwhile(t, func(ctx context.Context) {
+		var last time.Time
+		for ctx.Err() == nil {
+			list, err := db.ListConsents(t.Context(), "ana", "", 100)
+			if err != nil || len(list) != 20 {
+				t.Errorf("%d consents, %v", len(list), err)
+				return
+			}
+			for _, c := range list {
+				if !c.GrantedAt.Equal(list[0].GrantedAt) || c.GrantedAt.Before(last) {
+					t.Errorf("%s is of %v, %s of %v, after %v was seen", c.ClientID, c.GrantedAt, list[0].ClientID, list[0].GrantedAt, last)
 					return
 				}
-				for _, c := range list {
-					if !c.GrantedAt.Equal(list[0].GrantedAt) || c.GrantedAt.Before(last) {
-						t.Errorf("%s is of %v, %s of %v, after %v was seen", c.ClientID, c.GrantedAt, list[0].ClientID, list[0].GrantedAt, last)
-						return
-					}
-				}
-				last = list[0].GrantedAt
 			}
-		})
-	}
+			last = list[0].GrantedAt
+		}
+	})
 	// For longer on a machine that has other things to do.
 	begun := time.Now()
 	const enough = 5
@@ -64,7 +73,6 @@ func TestReadersSeeOneMoment(t *testing.T) {
 		}
 	}
 	stop()
-	all.Wait()
 	if n := db.Stats().Merges; n < enough {
 		t.Errorf("only %d merges: nothing was tested", n)
 	}
@@ -231,19 +239,14 @@ func outgrow(t *testing.T, mapped int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	var all sync.WaitGroup
-	for range 4 {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				if _, err := db.Client(t.Context(), "none"); !errors.Is(err, storage.ErrNotFound) {
-					t.Errorf("got %v", err)
-					return
-				}
+	stop := meanwhile(t, func(ctx context.Context) {
+		for ctx.Err() == nil {
+			if _, err := db.Client(t.Context(), "none"); !errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("got %v", err)
+				return
 			}
-		})
-	}
+		}
+	})
 	commit := func(w storage.Write) {
 		t.Helper()
 		within, done := context.WithTimeout(t.Context(), 20*time.Second)
@@ -280,7 +283,6 @@ func outgrow(t *testing.T, mapped int) {
 	// A grant in every page, at once: the whole file is written again.
 	commit(storage.Write{At: at, Revoke: []storage.Revocation{{Subject: "ana"}}})
 	stop()
-	all.Wait()
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
